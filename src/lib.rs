@@ -1,0 +1,3 @@
+//! gtctl keeps a Gas Town running the way its files say.
+pub mod model;
+pub mod town;

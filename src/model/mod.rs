@@ -1,0 +1,19 @@
+//! Plain data that every room speaks: addresses, incarnations, times, reasons. Nothing here reads a clock or a file.
+
+mod address;
+mod incarnation;
+mod period;
+mod position;
+mod reason;
+mod seen;
+mod time;
+
+pub use address::{Address, BadAddress, BadName, NAME_LENGTH_MAX, Name, RESERVED_NAMES, Role};
+pub use incarnation::{
+    BadMarker, Exit, Incarnation, IncarnationId, Marker, PaneId, ProcessId, SessionId, SpecHash, TownId,
+};
+pub use period::{BadPeriod, Period};
+pub use position::{Origin, Position};
+pub use reason::{Evidence, Reason};
+pub use seen::{Seen, Why};
+pub use time::{BootId, Stamp};

@@ -1,0 +1,241 @@
+//! Why something is done or not done (law 10): a stable code, and the facts that go with it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Exit, Stamp, Why};
+
+/// The reason of a decision. Its [`code`](Reason::code) never changes; docs/reasons.md lists all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Reason {
+    // --- why something is started
+    /// It should run and never has, as far as the ledger knows.
+    Absent,
+    /// Its session is gone, and nobody recorded a stop.
+    Vanished,
+    /// Its process ended in its pane.
+    Exited {
+        /// How, if tmux knows.
+        exit: Option<Exit>,
+    },
+    /// Its agent ended and left only the shell that had wrapped it.
+    ShellLeft,
+    /// Its session lives, the pane it ran in does not.
+    PaneGone,
+    /// The tmux server that it ran in is gone.
+    ServerLost,
+    /// It is in a crash loop, and the time for one more try has come.
+    Probe,
+
+    // --- why something is stopped
+    /// Its rig is parked.
+    Parked,
+    /// Its rig is docked.
+    Docked,
+    /// No file lists it any more, and `--prune` was given.
+    Pruned,
+
+    // --- why something is typed or labelled
+    /// Somebody asked for it.
+    Asked {
+        /// Who or what.
+        by: String,
+    },
+    /// gt started it, and its environment proves that it is of this town.
+    StartedByGt,
+
+    // --- why nothing is done
+    /// It runs as it should.
+    Running,
+    /// It was started a moment ago and must live for a while to count.
+    Starting {
+        /// How long it has lived.
+        lived: Duration,
+    },
+    /// An action on it is under way.
+    InFlight,
+    /// `enabled = false`, or its patrol is off.
+    Disabled,
+    /// `auto-restart = false`, or wisp config says so.
+    NoRestart,
+    /// Everything is to be left as it is: `ESTOP`, or `gt down` at work.
+    Frozen,
+    /// A file that could hold it back cannot be read.
+    LayerUnreadable {
+        /// What the reader said.
+        why: Why,
+    },
+    /// It cannot be told whether it runs.
+    Unknown {
+        /// What the probe said.
+        why: Why,
+    },
+    /// Something else has its session name.
+    Foreign {
+        /// That name.
+        session: String,
+        /// Why it does not count as ours.
+        why: Why,
+    },
+    /// More than one living session carries its marker.
+    Duplicate {
+        /// How many.
+        count: usize,
+    },
+    /// Its terminal is closed, its process lives.
+    Detached {
+        /// The process.
+        pid: i32,
+    },
+    /// Somebody is attached to its session.
+    Attached,
+    /// It ended, and its restart policy leaves it at that.
+    Finished {
+        /// How, if tmux knows.
+        exit: Option<Exit>,
+    },
+    /// It restarted a short while ago.
+    Backoff {
+        /// When it may start.
+        until: Stamp,
+        /// How many restarts are remembered …
+        attempt: usize,
+        /// … and how many are a crash loop.
+        of: usize,
+    },
+    /// It restarted too often.
+    CrashLoop {
+        /// So many restarts …
+        count: usize,
+        /// … within this time.
+        window: Duration,
+        /// When it tries once more by itself.
+        probe_at: Stamp,
+    },
+    /// Its working directory does not exist.
+    DirectoryMissing {
+        /// The directory.
+        directory: String,
+    },
+    /// Its program is nowhere on PATH.
+    ProgramMissing {
+        /// The program.
+        program: String,
+        /// Where it was looked for.
+        path: String,
+    },
+    /// The town has as many sessions as it may.
+    SessionLimit {
+        /// The ceiling.
+        limit: usize,
+    },
+    /// What it needs first is not alive, and is not about to be.
+    WaitingFor {
+        /// What it needs.
+        needs: Vec<Address>,
+    },
+    /// The pass would have stopped more than it may.
+    MassStop {
+        /// Names the refusal for `gtctl approve`.
+        refusal: String,
+        /// How many it would have stopped.
+        count: usize,
+        /// How many it may stop.
+        limit: usize,
+    },
+    /// The tmux server lives, its socket file does not.
+    SocketLost {
+        /// The server, if it is known.
+        pid: Option<i32>,
+    },
+    /// The files name another tmux server than the one that this town's agents run in.
+    ServerChanged {
+        /// The recorded one.
+        recorded: String,
+    },
+    /// gtctl's memory cannot be written, and what cannot be recorded is not started.
+    MemoryNotDurable {
+        /// What the disk said.
+        why: Why,
+    },
+}
+
+impl Reason {
+    /// The stable code, in kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Vanished => "vanished",
+            Self::Exited { .. } => "exited",
+            Self::ShellLeft => "shell-left",
+            Self::PaneGone => "pane-gone",
+            Self::ServerLost => "server-lost",
+            Self::Probe => "probe",
+            Self::Parked => "parked",
+            Self::Docked => "docked",
+            Self::Pruned => "pruned",
+            Self::Asked { .. } => "asked",
+            Self::StartedByGt => "started-by-gt",
+            Self::Running => "running",
+            Self::Starting { .. } => "starting",
+            Self::InFlight => "in-flight",
+            Self::Disabled => "disabled",
+            Self::NoRestart => "no-restart",
+            Self::Frozen => "frozen",
+            Self::LayerUnreadable { .. } => "layer-unreadable",
+            Self::Unknown { .. } => "unknown",
+            Self::Foreign { .. } => "foreign",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Detached { .. } => "detached",
+            Self::Attached => "attached",
+            Self::Finished { .. } => "finished",
+            Self::Backoff { .. } => "backoff",
+            Self::CrashLoop { .. } => "crash-loop",
+            Self::DirectoryMissing { .. } => "directory-missing",
+            Self::ProgramMissing { .. } => "program-missing",
+            Self::SessionLimit { .. } => "session-limit",
+            Self::WaitingFor { .. } => "waiting-for",
+            Self::MassStop { .. } => "mass-stop",
+            Self::SocketLost { .. } => "socket-lost",
+            Self::ServerChanged { .. } => "server-changed",
+            Self::MemoryNotDurable { .. } => "memory-not-durable",
+        }
+    }
+
+    /// Whether a file says that it should be so. Then nothing is wrong, and nothing is waited for.
+    pub fn is_wish(&self) -> bool {
+        matches!(
+            self,
+            Self::Parked | Self::Docked | Self::NoRestart | Self::Disabled | Self::Frozen | Self::Finished { .. }
+        )
+    }
+
+    /// Whether it means that nobody could tell.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::LayerUnreadable { .. } | Self::SocketLost { .. })
+    }
+}
+
+/// One fact that a decision rests on, and its age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Evidence {
+    /// The fact, in words.
+    pub what: String,
+    /// How old it is at the moment of the decision; `None` if it was looked at just now.
+    pub age: Option<Duration>,
+}
+
+impl Evidence {
+    /// Something seen in this very look.
+    pub fn now(what: impl Into<String>) -> Self {
+        Self { what: what.into(), age: None }
+    }
+
+    /// Something remembered.
+    pub fn aged(what: impl Into<String>, age: Duration) -> Self {
+        Self { what: what.into(), age: Some(age) }
+    }
+}

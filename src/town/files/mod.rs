@@ -1,0 +1,2 @@
+//! The files.
+pub mod town_toml;

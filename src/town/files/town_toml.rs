@@ -1,0 +1,329 @@
+//! `town.toml`: gtctl's own file, as types. The published schema is generated from these.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Name, Period};
+
+/// What a Gas Town should run, and how gtctl keeps it so. Everything is optional.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "town.toml")]
+pub struct TownToml {
+    /// The town as a whole.
+    pub town: TownTable,
+    /// What holds for every object that does not say otherwise.
+    pub defaults: DefaultsTable,
+    /// Kinds of agents by name. Yours override the built-in ones or add to them.
+    pub agents: BTreeMap<String, AgentTable>,
+    /// Settings of a role, for every object that has it.
+    pub roles: RolesTable,
+    /// Settings of a rig. In a town without `mayor/rigs.json` this is also the list of rigs.
+    pub rigs: BTreeMap<String, RigTable>,
+    /// Other sessions that should live.
+    pub sessions: BTreeMap<String, SessionTable>,
+    /// How long to wait between restarts of one object.
+    pub backoff: BackoffTable,
+    /// When to stop restarting.
+    pub crash_loop: CrashLoopTable,
+    /// Ceilings that hold whatever else goes wrong.
+    pub limits: LimitsTable,
+    /// The controller itself.
+    pub controller: ControllerTable,
+}
+
+/// `[town]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TownTable {
+    /// How sessions are named: by rig (`gt-gastown-witness`) or by the rig's beads prefix (`gt-witness`, gt 0.6 and later).
+    pub naming: Naming,
+    /// The tmux server: a name for `tmux -L`, or an absolute path for `tmux -S`.
+    pub socket: String,
+}
+
+impl Default for TownTable {
+    fn default() -> Self {
+        Self { naming: Naming::Rig, socket: "default".to_owned() }
+    }
+}
+
+/// How sessions are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Naming {
+    /// `gt-<rig>-witness`
+    Rig,
+    /// `<prefix>-witness`
+    Prefix,
+}
+
+/// `[defaults]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DefaultsTable {
+    /// The kind of agent that runs where no role, rig or worker names another.
+    pub agent: String,
+}
+
+impl Default for DefaultsTable {
+    fn default() -> Self {
+        Self { agent: "claude".to_owned() }
+    }
+}
+
+/// `[agents.<name>]`: a kind of agent.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AgentTable {
+    /// Program and arguments; run as they stand, never through a shell.
+    pub command: Option<Vec<String>>,
+    /// Environment variables for this kind of agent.
+    pub env: BTreeMap<String, String>,
+}
+
+/// `[roles]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RolesTable {
+    /// The mayor; off unless enabled here.
+    pub mayor: RoleTable,
+    /// The deacon.
+    pub deacon: RoleTable,
+    /// Witnesses.
+    pub witness: RoleTable,
+    /// Refineries.
+    pub refinery: RoleTable,
+    /// Crew.
+    pub crew: RoleTable,
+}
+
+/// Settings of a role, of one role in one rig, or of one crew member. What is absent comes from the layer above.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RoleTable {
+    /// Whether it should run. `false` starts nothing and leaves alone what runs.
+    pub enabled: Option<bool>,
+    /// The kind of agent.
+    pub agent: Option<String>,
+    /// Program and arguments, instead of the agent's.
+    pub command: Option<Vec<String>>,
+    /// Environment variables, added to the agent's.
+    pub env: BTreeMap<String, String>,
+    /// Working directory, relative to the town; `{rig}` and `{name}` stand for the rig and the worker.
+    pub directory: Option<PathBuf>,
+    /// Objects that must be alive first: `mayor`, `deacon`, `witness` and `refinery` (of the same rig), or full addresses.
+    pub after: Option<Vec<String>>,
+}
+
+/// `[rigs.<name>]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RigTable {
+    /// `parked` stops witness and refinery and starts nothing; `docked` also drains the polecats.
+    pub state: RigState,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Until when the state holds; then the rig is active again.
+    #[serde(with = "toml_datetime")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<jiff::Timestamp>,
+    /// `false` starts and restarts nothing of the rig.
+    pub auto_restart: Option<bool>,
+    /// The beads prefix of the rig, where `mayor/rigs.json` does not give one.
+    pub prefix: Option<String>,
+    /// Settings of a role in this rig alone.
+    pub roles: RigRolesTable,
+    /// Crew members that should run, by name.
+    pub crew: BTreeMap<String, RoleTable>,
+}
+
+/// `[rigs.<name>.roles]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RigRolesTable {
+    /// This rig's witness.
+    pub witness: RoleTable,
+    /// This rig's refinery.
+    pub refinery: RoleTable,
+    /// This rig's crew.
+    pub crew: RoleTable,
+}
+
+/// What a rig should do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RigState {
+    /// Run.
+    #[default]
+    Active,
+    /// Rest for a while: witness and refinery stop, nothing starts.
+    Parked,
+    /// Rest for long: polecats are drained too.
+    Docked,
+}
+
+/// `[sessions.<name>]`: any other session that should live.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SessionTable {
+    /// Whether it should run.
+    pub enabled: Option<bool>,
+    /// The kind of agent; give this or `command`.
+    pub agent: Option<String>,
+    /// Program and arguments.
+    pub command: Option<Vec<String>>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Working directory, relative to the town.
+    pub directory: Option<PathBuf>,
+    /// Objects that must be alive first.
+    pub after: Option<Vec<String>>,
+    /// When to start it again after it ended.
+    pub restart: RestartPolicy,
+}
+
+/// When to start something again after it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Whenever it is gone.
+    #[default]
+    Always,
+    /// Unless it ended with status 0.
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// `[backoff]`: the first restart is immediate, the second waits `initial`, each further one `factor` times longer.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BackoffTable {
+    /// The first wait.
+    pub initial: Period,
+    /// How much longer each wait is than the one before.
+    #[schemars(range(min = 1.0, max = 10.0))]
+    pub factor: f64,
+    /// The longest wait.
+    pub max: Period,
+    /// Each wait varies by up to this part of itself, so that objects do not restart in step.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub jitter: f64,
+}
+
+impl Default for BackoffTable {
+    /// gt's own numbers.
+    fn default() -> Self {
+        Self { initial: Period::seconds(30), factor: 2.0, max: Period::seconds(600), jitter: 0.2 }
+    }
+}
+
+/// `[crash-loop]`: `count` restarts within `window` end in a crash loop, which tries again every `probe-after`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CrashLoopTable {
+    /// So many restarts …
+    #[schemars(range(min = 1, max = 100))]
+    pub count: usize,
+    /// … within this time are a crash loop.
+    pub window: Period,
+    /// Healthy for so long, and earlier restarts are forgotten.
+    pub stable: Period,
+    /// How often a crash loop tries once again by itself.
+    pub probe_after: Period,
+}
+
+impl Default for CrashLoopTable {
+    fn default() -> Self {
+        Self { count: 5, window: Period::seconds(900), stable: Period::seconds(1800), probe_after: Period::seconds(3600) }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitsTable {
+    /// The most sessions of this town at one time.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub sessions: usize,
+    /// The most starts in any minute.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub starts_per_minute: usize,
+    /// The most starts under way at one time.
+    #[schemars(range(min = 1, max = 1000))]
+    pub starts_in_flight: usize,
+    /// The most sessions with a living agent that one pass stops without approval; also never more than 30 % of what
+    /// runs, but always the two of one rig.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub kills_per_pass: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        Self { sessions: 64, starts_per_minute: 12, starts_in_flight: 3, kills_per_pass: 3 }
+    }
+}
+
+/// `[controller]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ControllerTable {
+    /// How often to look when nothing gave notice.
+    pub resync: Period,
+    /// How long files must rest before they are read again.
+    pub debounce: Period,
+    /// A start counts as done when the agent has lived so long.
+    pub settle: Period,
+    /// A stop waits so long after each of hang-up and TERM before it sends the next, stronger signal.
+    pub stop_timeout: Period,
+    /// How long tmux may take to answer before it counts as unknown.
+    pub tmux_timeout: Period,
+}
+
+impl Default for ControllerTable {
+    fn default() -> Self {
+        Self {
+            resync: Period::seconds(180),
+            debounce: Period::millis(100),
+            settle: Period::seconds(1),
+            stop_timeout: Period::seconds(5),
+            tmux_timeout: Period::seconds(5),
+        }
+    }
+}
+
+/// A rig's name, if it is one.
+pub(crate) fn rig_name(key: &str) -> Option<Name> {
+    Name::parse(key).ok()
+}
+
+/// TOML's own date-time (`2026-12-01T09:00:00Z`, with offset) or the same as a string.
+mod toml_datetime {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Native(toml::value::Datetime),
+        Text(String),
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+        let text = match Option::<Either>::deserialize(deserializer)? {
+            None => return Ok(None),
+            Some(Either::Native(native)) => native.to_string(),
+            Some(Either::Text(text)) => text,
+        };
+        text.parse().map(Some).map_err(|_| {
+            D::Error::custom(format!("`{text}` is not a moment; write it with its offset, for example 2026-12-01T09:00:00Z"))
+        })
+    }
+
+    pub fn serialize<S: Serializer>(until: &Option<jiff::Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        until.map(|until| until.to_string()).serialize(serializer)
+    }
+}

@@ -1,0 +1,2 @@
+//! A town on disk.
+pub mod files;
