@@ -1,0 +1,182 @@
+//! Starting: one command creates the session, labels it and runs the agent; then the agent must live for a while.
+
+use crate::desired::Recipe;
+use crate::model::{Incarnation, PaneId, ProcessId, Seen, SessionId};
+use crate::observed::host::Host;
+use crate::observed::tmux::quote::{format_literal, word};
+use crate::observed::tmux::{Refusal, Reply, TmuxError, classify};
+use crate::observed::{places, processes};
+use crate::plan::{Fence, Launch, LaunchInto};
+
+use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, same_server};
+use super::{Order, Outcome, stop};
+
+/// What a start prints of what it made.
+const MADE: &str = "gtctl-made #{session_id} #{pane_id} #{pane_pid} #{pid}";
+
+/// Unsets in the agent what only belongs to others, whatever the server's global environment has of it.
+const FOREIGN_VARIABLES: &[&str] = &[
+    "GT_ROLE", "GT_RIG", "GT_CREW", "GT_POLECAT", "GT_DOG_NAME", "GT_SESSION", "GT_AGENT", "GT_PANE_ID", "GT_PROCESS_NAMES",
+    "GT_REFINERY", "GT_RUN", "BD_ACTOR", "BEADS_AGENT_NAME", "GIT_AUTHOR_NAME", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT",
+    "NODE_OPTIONS",
+];
+
+/// Starts an agent.
+pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
+    let Some(recipe) = &order.recipe else { return Outcome::failed("no file says how to start it") };
+    if launch.program.to_string_lossy().contains('=') {
+        return Outcome::failed(format!("{}: `env` takes a path with `=` for a variable", launch.program.display()));
+    }
+    // tmux starts in $HOME if the directory is gone, and says nothing.
+    match places::is_directory(&launch.directory) {
+        Seen::Known(true) => {}
+        Seen::Known(false) => return Outcome::refused(format!("{} is gone", launch.directory.display())),
+        Seen::Unknown(why) => return Outcome::Refused(why),
+    }
+    if let LaunchInto::Replacing(fence) = &launch.into {
+        let stopped = stop::stop(host, fence, order.stop_timeout).await;
+        if !matches!(stopped, Outcome::Done(_)) {
+            return stopped;
+        }
+    }
+    if let LaunchInto::DeadPane(fence) | LaunchInto::NewWindow(fence) = &launch.into
+        && let Err(outcome) = same_server(fence)
+    {
+        return outcome;
+    }
+    let line = command_line(order, recipe, launch);
+    match made(host.tmux.script(&[line]).await) {
+        Err(outcome) => outcome,
+        Ok(made) => settle(order, made).await,
+    }
+}
+
+/// The whole start as one line of tmux commands.
+fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
+    let how = how(order, recipe, launch);
+    let made = word(MADE);
+    match &launch.into {
+        LaunchInto::NewSession | LaunchInto::Replacing(_) => {
+            // Names have been checked to mean nothing to tmux; `=NAME:` is that session and no other.
+            let name = format_literal(&recipe.session);
+            let target = word(&format!("={}:", recipe.session));
+            let new = format!("new-session -d -P -F {made} -s {name} -x 200 -y 50 {how}");
+            std::iter::once(new).chain(labels(order, &target, &target)).collect::<Vec<_>>().join(" ; ")
+        }
+        LaunchInto::DeadPane(fence) => {
+            let (session, pane) = targets(fence);
+            let mut commands = vec![format!("respawn-pane -t {pane} {how}")];
+            commands.extend(labels(order, &session, &pane));
+            commands.push(format!("display-message -p -t {pane} {made}"));
+            let dead = [conditions(fence), pane_conditions(fence), vec![equal("pane_dead", "1")]].concat();
+            guarded(pane.trim_matches('\''), &dead, &commands)
+        }
+        LaunchInto::NewWindow(fence) => {
+            let (session, _) = targets(fence);
+            let mut commands = vec![format!("new-window -P -F {made} -t {session} {how}")];
+            commands.extend(labels(order, &session, &session));
+            guarded(session.trim_matches('\''), &conditions(fence), &commands)
+        }
+    }
+}
+
+/// The session and the pane of a fence as quoted targets.
+fn targets(fence: &Fence) -> (String, String) {
+    let session = word(&format!("{}:", fence.session()));
+    let pane = fence.pane().map_or_else(|| session.clone(), |(pane, _)| word(&pane.to_string()));
+    (session, pane)
+}
+
+/// Directory, environment and command. Several arguments are executed as they are; only a single one would go through a shell, and `env`
+/// makes them several.
+fn how(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
+    let mut words = vec!["-c".to_owned(), format_literal(&launch.directory.display().to_string())];
+    let own = [
+        ("GTCTL_TOWN", order.town.to_string()),
+        ("GTCTL_OBJECT", order.address.to_string()),
+        ("GTCTL_INCARNATION", order.incarnation.to_string()),
+    ];
+    let configured = recipe.env.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    for (name, value) in configured.chain(own) {
+        words.push("-e".to_owned());
+        words.push(word(&format!("{name}={value}")));
+    }
+    words.push("-- /usr/bin/env".to_owned());
+    for name in FOREIGN_VARIABLES.iter().filter(|name| !recipe.env.contains_key(**name)) {
+        words.push(format!("-u {name}"));
+    }
+    words.push(word(&launch.program.display().to_string()));
+    words.extend(recipe.command.iter().skip(1).map(|argument| word(argument)));
+    words.join(" ")
+}
+
+/// Labels the session and its agent's pane, and keeps the pane when the agent ends, so that how it ended can be seen.
+fn labels(order: &Order, session: &str, pane: &str) -> Vec<String> {
+    let spec = order.spec().map_or_else(String::new, |spec| spec.to_string());
+    vec![
+        format!("set-option -t {session} @gtctl {}", word(&order.marker().to_string())),
+        format!("set-option -t {session} @gtctl_spec {}", word(&spec)),
+        format!("set-option -p -t {pane} @gtctl_agent {}", word(order.incarnation.as_str())),
+        format!("set-option -w -t {pane} remain-on-exit on"),
+        format!("display-message -p {PASSED}"),
+    ]
+}
+
+/// What a start made.
+struct Made {
+    session: SessionId,
+    pane: PaneId,
+    pid: i32,
+    server: i32,
+}
+
+fn made(reply: Result<Reply, TmuxError>) -> Result<Made, Outcome> {
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(TmuxError::NotInstalled { path }) => return Err(Outcome::failed(format!("tmux is not on PATH ({path})"))),
+        Err(error) => return Err(Outcome::unconfirmed(error.to_string())),
+    };
+    if reply.stdout.lines().any(|line| line == HELD) {
+        return Err(Outcome::refused("it is not what it was when the plan was made"));
+    }
+    if let Some(made) = reply.stdout.lines().find_map(parse_made) {
+        return Ok(made);
+    }
+    Err(match classify(&reply.stderr) {
+        Refusal::Duplicate => Outcome::refused("the session name has been taken in the meantime"),
+        Refusal::StillActive => Outcome::refused("its pane is alive again"),
+        _ if reply.stderr.trim().is_empty() => {
+            Outcome::unconfirmed("tmux reported success, but said nothing of a session")
+        }
+        _ => Outcome::failed(format!("tmux said: {}", reply.stderr.trim())),
+    })
+}
+
+fn parse_made(line: &str) -> Option<Made> {
+    let mut fields = line.strip_prefix("gtctl-made ")?.split(' ');
+    Some(Made {
+        session: SessionId(fields.next()?.strip_prefix('$')?.parse().ok()?),
+        pane: PaneId(fields.next()?.strip_prefix('%')?.parse().ok()?),
+        pid: fields.next()?.parse().ok()?,
+        server: fields.next()?.parse().ok()?,
+    })
+}
+
+/// Law 9: the start is done when the agent has lived for the settling time.
+async fn settle(order: &Order, made: Made) -> Outcome {
+    let find = |pid| match processes::find(pid) {
+        Seen::Known(found) => Ok(found.filter(|found| !found.zombie)),
+        Seen::Unknown(why) => Err(Outcome::Unconfirmed(why)),
+    };
+    let (agent, server) = match (find(made.pid), find(made.server)) {
+        (Ok(Some(agent)), Ok(Some(server))) => (agent.id, server.id),
+        (Ok(None), Ok(_)) => return Outcome::failed("it ended at once"),
+        (Ok(_), Ok(None)) => return Outcome::failed("the tmux server ended at once"),
+        (Err(outcome), _) | (_, Err(outcome)) => return outcome,
+    };
+    let incarnation = Incarnation { server, session: made.session, pane: made.pane, process: agent, marker: order.marker() };
+    match super::processes::all_ended(&[agent], order.settle).await.as_slice() {
+        [] => Outcome::failed(format!("it ended within {}", crate::model::Period::from(order.settle))),
+        [ProcessId { .. }, ..] => Outcome::Done(Some(incarnation)),
+    }
+}

@@ -1,0 +1,86 @@
+//! Stopping: the hang-up is not the stop. The session is killed, then everything below its agent must be seen to end; what does not is
+//! sent TERM, then KILL.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::model::{ProcessId, Seen};
+use crate::observed::host::Host;
+use crate::observed::processes;
+use crate::observed::tmux::quote::word;
+use crate::plan::Fence;
+
+use super::fence::{HELD, PASSED, conditions, guarded, same_server};
+use super::{Outcome, processes as hand};
+
+/// How long a process may take to end after KILL before it counts as unkillable (it sits in the kernel).
+const AFTER_KILL: Duration = Duration::from_secs(2);
+
+/// Stops the session behind the fence and all that its agent started.
+pub async fn stop(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
+    if let Err(outcome) = same_server(fence) {
+        return outcome;
+    }
+    let mut family = match family(fence) {
+        Ok(family) => family,
+        Err(outcome) => return outcome,
+    };
+    if family.iter().any(|id| u32::try_from(id.pid) == Ok(std::process::id())) {
+        return Outcome::refused("this very command runs inside it; run it from elsewhere");
+    }
+    let session = format!("{}:", fence.session());
+    let commands = [format!("display-message -p {PASSED}"), format!("kill-session -t {}", word(&fence.session().to_string()))];
+    match host.tmux.ask(&[guarded(&session, &conditions(fence), &commands)]).await {
+        // Killing the last session ends the server, so its answer may break off after the mark.
+        Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => {}
+        Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => {
+            return Outcome::refused("it is not what it was when the plan was made");
+        }
+        Ok(reply) => return Outcome::failed(format!("tmux did not stop it: {}", reply.stderr.trim())),
+        Err(error) => return Outcome::unconfirmed(error.to_string()),
+    }
+    for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
+        if let Some(signal) = signal {
+            grow(&mut family);
+            for id in &family {
+                if let Err(errno) = hand::signal(*id, signal) {
+                    return Outcome::failed(format!("process {id} cannot be signalled: {errno}"));
+                }
+            }
+        }
+        let limit = if signal == Some(Signal::KILL) { AFTER_KILL } else { patience };
+        family = hand::all_ended(&family, limit).await;
+        if family.is_empty() {
+            return Outcome::Done(None);
+        }
+    }
+    let left: Vec<String> = family.iter().map(ToString::to_string).collect();
+    Outcome::failed(format!("processes {} survived KILL", left.join(", ")))
+}
+
+/// The agent and everything below it, collected before the hang-up: afterwards children may have another parent.
+fn family(fence: &Fence) -> Result<Vec<ProcessId>, Outcome> {
+    match fence.process() {
+        None => Ok(Vec::new()),
+        Some(process) => match processes::tree(process) {
+            Seen::Known(family) => Ok(family),
+            Seen::Unknown(why) => Err(Outcome::Refused(why)),
+        },
+    }
+}
+
+/// Adds what the survivors have started meanwhile.
+fn grow(family: &mut Vec<ProcessId>) {
+    let more: BTreeSet<ProcessId> = family
+        .iter()
+        .filter_map(|id| match processes::tree(*id) {
+            Seen::Known(tree) => Some(tree),
+            Seen::Unknown(_) => None,
+        })
+        .flatten()
+        .collect();
+    let known: BTreeSet<ProcessId> = family.iter().copied().collect();
+    family.extend(more.difference(&known));
+}

@@ -1,0 +1,73 @@
+//! The lock (law 5): flock on `daemon/daemon.lock`, the file that `gt daemon` locks too. The kernel lets go of it however its holder ends.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+
+use crate::town::TownRoot;
+
+/// The lock, held for as long as this lives.
+#[derive(Debug)]
+pub struct TownLock {
+    _file: File,
+}
+
+/// Why the lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody has it.
+    #[error("{}", held(*.holder))]
+    Held {
+        /// Their pid, if the kernel tells.
+        holder: Option<i32>,
+    },
+    /// The file cannot be opened.
+    #[error("{path} cannot be locked")]
+    Io {
+        /// The file.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn held(holder: Option<i32>) -> String {
+    match holder {
+        Some(pid) => format!("another process acts on this town: pid {pid} holds daemon/daemon.lock"),
+        None => "another process acts on this town: it holds daemon/daemon.lock".to_owned(),
+    }
+}
+
+impl TownLock {
+    /// Takes the lock or says who has it; never waits. The file itself is never deleted: an unlinked lock locks nobody out.
+    pub fn take(root: &TownRoot) -> Result<Self, LockError> {
+        let path = root.daemon_dir().join("daemon.lock");
+        let io = |source| LockError::Io { path: path.display().to_string(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root.daemon_dir()).map_err(io)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(io)?;
+        match fs4::FileExt::try_lock(&file) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(fs4::TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file) }),
+            Err(fs4::TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
+/// Who holds the lock now; `None` if nobody does, or the file does not exist. Does not take it, not even for a moment: that could make a
+/// starting `gt daemon` fail.
+pub fn current_holder(root: &TownRoot) -> Result<Option<i32>, LockError> {
+    let path = root.daemon_dir().join("daemon.lock");
+    match File::open(&path) {
+        Ok(file) => Ok(holder(&file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LockError::Io { path: path.display().to_string(), source }),
+    }
+}
+
+/// The kernel's own list of locks names the holder; a pid file may be stale.
+fn holder(file: &File) -> Option<i32> {
+    let inode = file.metadata().ok()?.ino();
+    procfs::locks().ok()?.into_iter().find(|lock| lock.inode == inode).and_then(|lock| lock.pid)
+}

@@ -1,0 +1,15 @@
+//! The controller: what wakes it, the lock, the loop, the socket.
+//!
+//! [`Reconciler`] is one town being kept: it reads the files, looks, plans, records, acts and records again. [`once`] lets it work until
+//! nothing is left to do, [`run`] for ever. Both hold the [`lock`], so there is one decider a town (law 5).
+
+mod ear;
+mod lifecycle;
+pub mod lock;
+pub mod once;
+mod reconciler;
+pub mod run;
+pub mod socket;
+mod watch;
+
+pub use reconciler::{ConfigTrouble, OpenError, Pass, Reconciler, World};

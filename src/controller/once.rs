@@ -1,0 +1,115 @@
+//! `gtctl reconcile`: carries out one plan, exactly that, and waits until each of its steps has come to something.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::act::{Order, Outcome};
+use crate::model::Address;
+use crate::plan::{Action, Plan};
+
+use super::reconciler::{Pass, Reconciler, World};
+
+/// The longest time between two looks while something is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What happens while a plan is carried out.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// A step has begun.
+    Begun(&'a Order),
+    /// A step has come to something.
+    Ended(&'a Order, &'a Outcome),
+}
+
+/// What a plan has come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Totals {
+    /// Started and seen alive.
+    pub started: usize,
+    /// Started again and seen alive.
+    pub restarted: usize,
+    /// Nudged.
+    pub nudged: usize,
+    /// Stopped and seen gone.
+    pub killed: usize,
+    /// Adopted.
+    pub adopted: usize,
+    /// Held at the end.
+    pub held: usize,
+    /// Neither done nor held.
+    pub failed: usize,
+    /// Planned, and not carried out because the program was interrupted.
+    pub skipped: usize,
+}
+
+/// Carries out `first` and reports on the way; the last plan tells what is held now.
+pub async fn carry_out<W: World>(
+    reconciler: &mut Reconciler<W>,
+    first: Pass,
+    mut report: impl FnMut(Progress<'_>),
+) -> (Totals, Plan) {
+    let mut left: BTreeMap<Address, &'static str> =
+        first.plan.steps().map(|(verdict, step)| (verdict.address.clone(), step.action.word())).collect();
+    let mut totals = Totals::default();
+    let mut under_way: JoinSet<(Order, Outcome)> = JoinSet::new();
+    let mut pass = first;
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    let mut interrupted = false;
+    loop {
+        reconciler.learn(&pass);
+        if !interrupted {
+            for order in reconciler.commit(&pass, |address, action| left.get(address) == Some(&action.word())) {
+                left.remove(&order.address);
+                report(Progress::Begun(&order));
+                let world = reconciler.world.clone();
+                under_way.spawn(async move {
+                    let outcome = world.carry_out(&order).await;
+                    (order, outcome)
+                });
+            }
+        }
+        let waiting = pass.plan.steps().any(|(verdict, _)| left.contains_key(&verdict.address));
+        if under_way.is_empty() && (interrupted || !waiting) {
+            break;
+        }
+        let pause = pass.plan.wake.as_ref().map_or(LOOK_AGAIN, |wake| pass.observed.at.until(wake)).clamp(Duration::from_millis(10), LOOK_AGAIN);
+        tokio::select! {
+            Some(joined) = under_way.join_next() => {
+                if let Ok((order, outcome)) = joined {
+                    totals.count(&order.action, &outcome);
+                    reconciler.note(&order, &outcome, &pass.observed.at);
+                    report(Progress::Ended(&order, &outcome));
+                } else {
+                    totals.failed += 1;
+                }
+            }
+            () = tokio::time::sleep(pause), if !interrupted => {}
+            _ = &mut interrupt, if !interrupted => interrupted = true,
+        }
+        pass = reconciler.look_well().await;
+    }
+    totals.held = pass.plan.counts().held;
+    totals.skipped = if interrupted { left.len() } else { 0 };
+    (totals, pass.plan)
+}
+
+impl Totals {
+    fn count(&mut self, action: &Action, outcome: &Outcome) {
+        let typed = matches!((action, outcome), (Action::Nudge { .. }, Outcome::Unconfirmed(_)));
+        if !matches!(outcome, Outcome::Done(_)) && !typed {
+            self.failed += 1;
+            return;
+        }
+        match action {
+            Action::Start(_) => self.started += 1,
+            Action::Restart(_) => self.restarted += 1,
+            Action::Nudge { .. } => self.nudged += 1,
+            Action::Kill(_) => self.killed += 1,
+            Action::Adopt(_) => self.adopted += 1,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The control socket, `daemon/gtctl/controller.sock`: one JSON line asks, one JSON line answers. For this user only.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::Address;
+use crate::town::TownRoot;
+
+/// The socket's name, below `daemon/gtctl/`.
+pub const SOCKET_FILE: &str = "controller.sock";
+
+/// How long a client waits for the controller's answer.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A longer line is no request.
+const LINE_SIZE_MAX: u64 = 64 * 1024;
+
+/// The kernel takes socket paths of up to 107 bytes.
+const PATH_LENGTH_MAX: usize = 107;
+
+/// What can be asked of a controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case")]
+pub enum Request {
+    /// How it is.
+    Status,
+    /// Look now.
+    Look,
+    /// Forget the restarts of these objects.
+    ResetBackoff {
+        /// Which.
+        objects: Vec<Address>,
+    },
+    /// Lift a refusal once.
+    Approve {
+        /// Which.
+        id: String,
+    },
+}
+
+/// What a controller answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// How it is.
+    Status(Status),
+    /// Done; the objects that it concerned.
+    Done {
+        /// Which.
+        objects: Vec<Address>,
+    },
+    /// The request makes no sense.
+    Invalid {
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a controller is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    /// Its pid.
+    pub pid: u32,
+    /// The version that runs; the installed one may be another.
+    pub version: String,
+    /// Since when it runs.
+    pub started: jiff::Timestamp,
+    /// How many passes it has completed.
+    pub passes: u64,
+    /// When the last one ended.
+    pub last_pass: Option<jiff::Timestamp>,
+    /// How long the last one took, in milliseconds.
+    pub last_pass_ms: u64,
+    /// When it will look again at the latest.
+    pub next_look: Option<jiff::Timestamp>,
+    /// Since when the files are wrong and an earlier reading is in force; `None` if they are right.
+    pub config_wrong_since: Option<jiff::Timestamp>,
+    /// What is wrong with them.
+    pub config_wrong: Option<String>,
+}
+
+/// A request and where its answer goes.
+pub type Asked = (Request, oneshot::Sender<Answer>);
+
+/// The socket, listening; the file is removed when this is dropped.
+#[derive(Debug)]
+pub struct ControlSocket {
+    path: PathBuf,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl ControlSocket {
+    /// Listens, and passes what is asked to `asked`. Only for the holder of the lock: what an earlier controller left is replaced.
+    pub fn listen(root: &TownRoot, asked: mpsc::UnboundedSender<Asked>) -> io::Result<Self> {
+        let directory = root.gtctl_dir();
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        let path = directory.join(SOCKET_FILE);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = through_short_path(&path, |short| UnixListener::bind(short))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, asked.clone()));
+            }
+        });
+        Ok(Self { path, task })
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    if BufReader::new(reader.take(LINE_SIZE_MAX)).read_line(&mut line).await.is_err() {
+        return;
+    }
+    let answer = match serde_json::from_str::<Request>(&line) {
+        Err(error) => Answer::Invalid { why: error.to_string() },
+        Ok(request) => {
+            let (to, from) = oneshot::channel();
+            if asked.send((request, to)).is_err() {
+                return;
+            }
+            let Ok(answer) = from.await else { return };
+            answer
+        }
+    };
+    if let Ok(mut text) = serde_json::to_string(&answer) {
+        text.push('\n');
+        // A client that has gone away does not want it any more.
+        let _ = writer.write_all(text.as_bytes()).await;
+    }
+}
+
+/// Asks the controller of a town. `Ok(None)` if none listens.
+pub async fn ask(root: &TownRoot, request: &Request) -> io::Result<Option<Answer>> {
+    let path = root.gtctl_dir().join(SOCKET_FILE);
+    let talk = async {
+        let stream = match connect(&path).await {
+            Ok(stream) => stream,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (reader, mut writer) = stream.into_split();
+        let mut text = serde_json::to_string(request)?;
+        text.push('\n');
+        writer.write_all(text.as_bytes()).await?;
+        let mut line = String::new();
+        BufReader::new(reader).read_line(&mut line).await?;
+        Ok(Some(serde_json::from_str(&line)?))
+    };
+    tokio::time::timeout(ANSWER_WITHIN, talk).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let std = through_short_path(path, |short| std::os::unix::net::UnixStream::connect(short))?;
+    std.set_nonblocking(true)?;
+    UnixStream::from_std(std)
+}
+
+/// Towns lie deep in some homes: a path that is too long for the kernel is reached through its directory's descriptor.
+fn through_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.as_os_str().len() <= PATH_LENGTH_MAX {
+        return act(path);
+    }
+    let directory = std::fs::File::open(path.parent().unwrap_or(Path::new("/")))?;
+    act(&PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(SOCKET_FILE))
+}

@@ -1,0 +1,271 @@
+//! Builds the graph, and finds all errors that only show between its parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::{Desired, Object, Policy};
+use super::holds::{self, Hold, HoldKind};
+use super::names::session_name;
+use super::order;
+use super::recipes::{self, Settings, UnknownAgent};
+use crate::model::{Address, Name, Origin, Position};
+use crate::observed::tmux::Socket;
+use crate::town::diagnostic::{Diagnostic, Label};
+use crate::town::files::town_toml::{RestartPolicy, RoleTable, SessionTable, TownToml};
+use crate::town::files::{Town, TownFiles};
+
+/// Builds the graph of what should run, or tells everything that is wrong with the files at once.
+pub fn desire(files: &TownFiles) -> Result<Desired, Vec<Diagnostic>> {
+    let default = TownToml::default();
+    let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
+    let mut build = Build { files, toml, objects: BTreeMap::new(), errors: Vec::new() };
+    build.town_objects();
+    for rig in files.rig_names() {
+        build.rig_objects(&rig);
+    }
+    build.session_objects();
+    build.check_needs();
+    build.check_cycles();
+    build.check_names();
+    if !build.errors.is_empty() {
+        return Err(build.errors);
+    }
+    order::number_waves(&mut build.objects);
+    Ok(Desired {
+        town: files.root.id().clone(),
+        root: files.root.path().to_owned(),
+        socket: Socket::new(&toml.town.socket),
+        naming: toml.town.naming,
+        objects: build.objects,
+        policy: Policy::from(toml),
+    })
+}
+
+/// What an object is by default, before any table speaks of it.
+struct Shape {
+    address: Address,
+    enabled: bool,
+    restart: RestartPolicy,
+    origin: Origin,
+}
+
+struct Build<'a> {
+    files: &'a TownFiles,
+    toml: &'a TownToml,
+    objects: BTreeMap<Address, Object>,
+    errors: Vec<Diagnostic>,
+}
+
+impl<'a> Build<'a> {
+    /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town.
+    fn town_objects(&mut self) {
+        let roles = &self.toml.roles;
+        let workspace = self.files.root.is_workspace();
+        for (address, table, enabled) in
+            [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)]
+        {
+            let mut settings = Settings::default();
+            let role = address.role().as_str();
+            settings.lay(table, &["roles", role]);
+            let origin = self.origin(&["roles", role]);
+            self.add(Shape { address, enabled, restart: RestartPolicy::Always, origin }, &settings);
+        }
+    }
+
+    fn rig_objects(&mut self, rig: &Name) {
+        // The text lives in the files, so that paths of keys can point to it.
+        let table = self.toml.rigs.get_key_value(rig.as_str());
+        let roles = &self.toml.roles;
+        let origin = match self.files.rigs.as_ref().and_then(|rigs| rigs.rigs.get(rig)) {
+            Some(entry) => Origin::At(entry.position.clone()),
+            None => self.origin(&["rigs", rig.as_str()]),
+        };
+        let witness = (Address::Witness(rig.clone()), &roles.witness, table.map(|(_, table)| &table.roles.witness));
+        let refinery = (Address::Refinery(rig.clone()), &roles.refinery, table.map(|(_, table)| &table.roles.refinery));
+        for (address, general, special) in [witness, refinery] {
+            let role = address.role().as_str();
+            let mut settings = Settings::default();
+            settings.lay(general, &["roles", role]);
+            if let (Some(special), Some((name, _))) = (special, table) {
+                settings.lay(special, &["rigs", name.as_str(), "roles", role]);
+            }
+            let shape = Shape { address, enabled: true, restart: RestartPolicy::Always, origin: origin.clone() };
+            self.add(shape, &settings);
+        }
+        let Some((rig_key, table)) = table else { return };
+        for (member, own) in &table.crew {
+            // A bad name has been refused by the file's reader already.
+            let Ok(name) = Name::parse(member) else { continue };
+            let mut settings = Settings::default();
+            settings.lay(&roles.crew, &["roles", "crew"]);
+            settings.lay(&table.roles.crew, &["rigs", rig_key.as_str(), "roles", "crew"]);
+            settings.lay(own, &["rigs", rig_key.as_str(), "crew", member.as_str()]);
+            let origin = self.origin(&["rigs", rig_key, "crew", member]);
+            let address = Address::Crew(rig.clone(), name);
+            self.add(Shape { address, enabled: true, restart: RestartPolicy::Always, origin }, &settings);
+        }
+    }
+
+    fn session_objects(&mut self) {
+        for (key, table) in &self.toml.sessions {
+            let Ok(name) = Name::parse(key) else { continue };
+            let SessionTable { enabled, agent, command, env, directory, after, restart } = table;
+            let path = ["sessions", key.as_str()];
+            let with = |name: &'a str| path.iter().copied().chain([name]).collect::<Vec<_>>();
+            let settings = Settings {
+                enabled: enabled.map(|enabled| (enabled, with("enabled"))),
+                agent: agent.as_deref().map(|agent| (agent, with("agent"))),
+                command: command.as_deref(),
+                env: env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+                directory: directory.as_deref(),
+                after: after.as_deref().map(|after| (after, with("after"))),
+            };
+            let origin = self.origin(&path);
+            self.add(Shape { address: Address::Session(name), enabled: true, restart: *restart, origin }, &settings);
+        }
+    }
+
+    fn add(&mut self, shape: Shape, settings: &Settings<'a>) {
+        let Shape { address, enabled, restart, origin } = shape;
+        let prefix = address.rig().and_then(|rig| holds::prefix_of(self.files, rig));
+        let session = session_name(&address, self.toml.town.naming, prefix.as_ref());
+        let recipe = match recipes::recipe(self.toml, self.files.root.path(), &address, session, settings) {
+            Ok(recipe) => recipe,
+            Err(unknown) => return self.unknown_agent(&unknown),
+        };
+        let mut holds = holds::of_layers(self.files, &address);
+        match &settings.enabled {
+            Some((false, path)) => holds.push(Hold::new(HoldKind::Disabled, self.origin(path))),
+            None if !enabled => holds.push(Hold::new(HoldKind::Disabled, Origin::Default)),
+            Some((true, _)) | None => {}
+        }
+        // Strictest first; the order of the layers decides only between equals.
+        holds.sort_by(|a, b| b.kind.cmp(&a.kind));
+        let after = self.needs(&address, settings);
+        self.objects.insert(address.clone(), Object { address, recipe, after, wave: 0, holds, restart, origin });
+    }
+
+    fn needs(&mut self, address: &Address, settings: &Settings<'_>) -> BTreeSet<Address> {
+        let Some((entries, path)) = &settings.after else { return BTreeSet::new() };
+        let mut needs = BTreeSet::new();
+        for (index, entry) in entries.iter().enumerate() {
+            match order::resolve(entry, address) {
+                Some(need) => {
+                    needs.insert(need);
+                }
+                None => {
+                    let index = index.to_string();
+                    let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+                    self.errors.push(self.error(&path, format!("`{entry}` is not an object"), "not an object").with_help(
+                        "write mayor, deacon, witness, refinery, or an address such as gastown/crew/max or sessions/scribe",
+                    ));
+                }
+            }
+        }
+        needs
+    }
+
+    /// Every object that another one needs must exist.
+    fn check_needs(&mut self) {
+        let mut errors = Vec::new();
+        for object in self.objects.values() {
+            for need in object.after.iter().filter(|need| !self.objects.contains_key(*need)) {
+                let known: Vec<String> = self.objects.keys().map(ToString::to_string).collect();
+                let title = format!("{} is to start after {need}, which does not exist", object.address);
+                errors.push(self.error(&self.after_path(&object.address), title, "named here").with_help(format!(
+                    "the objects of this town are {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        self.errors.extend(errors);
+    }
+
+    fn check_cycles(&mut self) {
+        let edges = self.objects.iter().map(|(address, object)| (address, &object.after)).collect();
+        let mut errors = Vec::new();
+        for cycle in order::cycles(&edges) {
+            let Some(first) = cycle.first() else { continue };
+            let names: Vec<String> = cycle.iter().chain([first]).map(ToString::to_string).collect();
+            let title = format!("these objects wait for each other: {}", names.join(", "));
+            errors.push(self.error(&self.after_path(first), title, "part of the circle").with_help("remove one of the `after` entries"));
+        }
+        self.errors.extend(errors);
+    }
+
+    /// Two objects must not share a session name, not even in another case of letters.
+    fn check_names(&mut self) {
+        let mut owners: BTreeMap<String, &Object> = BTreeMap::new();
+        let mut errors = Vec::new();
+        for object in self.objects.values() {
+            let key = object.recipe.session.to_ascii_lowercase();
+            let Some(first) = owners.insert(key, object) else { continue };
+            let title = format!(
+                "{} and {} would both be the tmux session `{}`",
+                first.address, object.address, object.recipe.session
+            );
+            let mut diagnostic = Diagnostic::error(title, self.label(&object.origin, "this one"));
+            diagnostic.labels.push(self.label(&first.origin, "and this one"));
+            errors.push(diagnostic.with_help("rename one of them, or give one rig another prefix"));
+        }
+        self.errors.extend(errors);
+    }
+
+    fn unknown_agent(&mut self, unknown: &UnknownAgent<'_>) {
+        let known = recipes::agent_names(self.toml);
+        let near = known.iter().find(|name| strsim::jaro_winkler(name, unknown.name) > 0.8);
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known agents are {}; define others as [agents.{}]", known.join(", "), unknown.name),
+        };
+        let path = unknown.path.clone().unwrap_or_else(|| vec!["defaults"]);
+        let error = self.error(&path, format!("there is no agent `{}`", unknown.name), "named here").with_help(help);
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    fn after_path(&self, address: &Address) -> Vec<&'a str> {
+        let toml: &'a TownToml = self.toml;
+        let role = address.role().as_str();
+        let rig = address.rig().and_then(|rig| toml.rigs.get_key_value(rig.as_str()));
+        let said = |table: &RoleTable| table.after.is_some();
+        match (address, rig) {
+            (Address::Session(name), _) => match toml.sessions.get_key_value(name.as_str()) {
+                Some((key, _)) => vec!["sessions", key, "after"],
+                None => vec!["sessions"],
+            },
+            (Address::Crew(_, name), Some((key, table))) => match table.crew.get_key_value(name.as_str()) {
+                Some((member, own)) if said(own) => vec!["rigs", key, "crew", member, "after"],
+                _ if said(&table.roles.crew) => vec!["rigs", key, "roles", role, "after"],
+                _ => vec!["roles", role, "after"],
+            },
+            (Address::Witness(_), Some((key, table))) if said(&table.roles.witness) => vec!["rigs", key, "roles", role, "after"],
+            (Address::Refinery(_), Some((key, table))) if said(&table.roles.refinery) => vec!["rigs", key, "roles", role, "after"],
+            _ => vec!["roles", role, "after"],
+        }
+    }
+
+    fn town(&self) -> Option<&'a Town> {
+        self.files.town.as_ref()
+    }
+
+    /// The line of town.toml that says this, or the nearest one around it.
+    fn origin(&self, path: &[&str]) -> Origin {
+        let position: Option<Position> = self.town().and_then(|town| town.positions.nearest(path)).cloned();
+        position.map_or(Origin::Default, Origin::At)
+    }
+
+    fn error(&self, path: &[&str], title: String, label: &str) -> Diagnostic {
+        let span = self.town().and_then(|town| town.positions.nearest_span(path));
+        Diagnostic::error(title, Label { file: "town.toml".to_owned(), span, text: label.to_owned() })
+    }
+
+    fn label(&self, origin: &Origin, text: &str) -> Label {
+        let (file, span) = match origin {
+            Origin::At(position) => (position.file.clone(), self.files.span_of(position)),
+            Origin::File(file) => (file.clone(), None),
+            Origin::Default => ("town.toml".to_owned(), None),
+        };
+        Label { file, span, text: text.to_owned() }
+    }
+}

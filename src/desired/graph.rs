@@ -1,0 +1,124 @@
+//! The graph's types.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Hold;
+use crate::model::{Address, Origin, SpecHash, TownId};
+use crate::observed::{PlaceWanted, Wants, tmux::Socket};
+use crate::town::files::town_toml::{
+    BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
+};
+
+/// Everything that the files of a town ask for.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The town.
+    pub town: TownId,
+    /// Its root, canonical.
+    pub root: PathBuf,
+    /// The tmux server its sessions live in.
+    pub socket: Socket,
+    /// How sessions are named; also which of gt's two eras the environment speaks.
+    pub naming: Naming,
+    /// The objects, in the order of their addresses.
+    pub objects: BTreeMap<Address, Object>,
+    /// The numbers.
+    pub policy: Policy,
+}
+
+/// The numbers that decisions follow.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Policy {
+    /// Waits between restarts.
+    pub backoff: BackoffTable,
+    /// When restarting ends.
+    pub crash_loop: CrashLoopTable,
+    /// Ceilings.
+    pub limits: LimitsTable,
+    /// Timing of the controller.
+    pub controller: ControllerTable,
+}
+
+impl From<&TownToml> for Policy {
+    fn from(toml: &TownToml) -> Self {
+        Self {
+            backoff: toml.backoff.clone(),
+            crash_loop: toml.crash_loop.clone(),
+            limits: toml.limits.clone(),
+            controller: toml.controller.clone(),
+        }
+    }
+}
+
+/// Something that should run, unless it is held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// What it is called.
+    pub address: Address,
+    /// What it is started from.
+    pub recipe: Recipe,
+    /// What must be alive before it is started. Only existing objects, never a cycle.
+    pub after: BTreeSet<Address>,
+    /// How many starts lie before its own along the `after` edges.
+    pub wave: usize,
+    /// What holds it back, all of it, strictest first.
+    pub holds: Vec<Hold>,
+    /// When to start it again.
+    pub restart: RestartPolicy,
+    /// The line that asks for it.
+    pub origin: Origin,
+}
+
+/// What an object is started from. One recipe for the first start and for every restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recipe {
+    /// The session's name.
+    pub session: String,
+    /// Working directories; the first that exists is taken.
+    pub directories: Vec<PathBuf>,
+    /// Program and arguments; at least the program.
+    pub command: Vec<String>,
+    /// Environment variables to set. May hold secrets: never printed, never part of an argv.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Recipe {
+    /// The program.
+    pub fn program(&self) -> &str {
+        self.command.first().map_or("", String::as_str)
+    }
+
+    /// A hash that changes with anything that a restart would change.
+    pub fn spec(&self) -> SpecHash {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let hex: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        // 64 hex digits are always more than twelve.
+        SpecHash::from_hex(&hex).unwrap_or_else(|| unreachable!("a SHA-256 in hex has 64 digits"))
+    }
+}
+
+impl Desired {
+    /// What a look must cover for this graph, given what the ledger remembers.
+    pub fn wants(
+        &self,
+        past: BTreeMap<Address, crate::model::ProcessId>,
+        server: Option<(crate::model::ProcessId, String)>,
+    ) -> Wants {
+        let place = |object: &Object| PlaceWanted {
+            directories: object.recipe.directories.clone(),
+            program: object.recipe.program().to_owned(),
+            path: object.recipe.env.get("PATH").cloned(),
+        };
+        Wants {
+            town: self.town.clone(),
+            names: self.objects.values().map(|object| object.recipe.session.clone()).collect(),
+            places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
+            past,
+            server,
+        }
+    }
+}

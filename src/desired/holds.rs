@@ -1,0 +1,193 @@
+//! Holds: reasons not to act on an object, each with the file that gives it. Every layer can hold, none can lift another's hold.
+
+use jiff::Timestamp;
+
+use crate::model::{Address, Name, Origin, Reason, Role, Seen, Why};
+use crate::town::files::daemon::Patrol;
+use crate::town::files::stops::Stop;
+use crate::town::files::town_toml::RigState;
+use crate::town::files::wisp::{AutoRestart, WispStatus};
+use crate::town::files::{TownFiles, rigs::RigsFile};
+
+/// What a hold says. Ordered by strictness; the strictest one counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HoldKind {
+    /// Start nothing: the role, the object or its patrol is off.
+    Disabled,
+    /// Start nothing: restarts are off.
+    NoRestart,
+    /// Rest: witness and refinery stop.
+    Parked,
+    /// Rest for long: polecats are drained too.
+    Docked,
+    /// A file that could hold it cannot be read: touch nothing.
+    Unreadable(Why),
+    /// Touch nothing.
+    Frozen,
+}
+
+/// A hold and who gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// What it says.
+    pub kind: HoldKind,
+    /// Who says so.
+    pub origin: Origin,
+    /// Why, in words, if they are given.
+    pub note: Option<String>,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
+impl Hold {
+    /// A hold without note and end.
+    pub fn new(kind: HoldKind, origin: Origin) -> Self {
+        Self { kind, origin, note: None, until: None }
+    }
+
+    /// Whether it still holds at that moment.
+    pub fn is_active(&self, at: Timestamp) -> bool {
+        self.until.is_none_or(|until| at < until)
+    }
+
+    /// The reason that a plan gives for it.
+    pub fn reason(&self) -> Reason {
+        match &self.kind {
+            HoldKind::Disabled => Reason::Disabled,
+            HoldKind::NoRestart => Reason::NoRestart,
+            HoldKind::Parked => Reason::Parked,
+            HoldKind::Docked => Reason::Docked,
+            HoldKind::Unreadable(why) => Reason::LayerUnreadable { why: why.clone() },
+            HoldKind::Frozen => Reason::Frozen,
+        }
+    }
+}
+
+/// The holds of all layers but `enabled`, which the recipe's reader knows.
+pub fn of_layers(files: &TownFiles, address: &Address) -> Vec<Hold> {
+    let mut holds = Vec::new();
+    stops(files, &mut holds);
+    patrol(files, address, &mut holds);
+    if let Some(rig) = address.rig() {
+        rig_stop(files, rig, &mut holds);
+        rig_table(files, rig, &mut holds);
+        wisp(files, rig, &mut holds);
+    }
+    holds
+}
+
+fn stops(files: &TownFiles, holds: &mut Vec<Hold>) {
+    push_stop(&files.stops.town, "ESTOP", holds);
+    match &files.stops.shutdown {
+        Seen::Known(false) => {}
+        Seen::Known(true) => {
+            let mut hold = Hold::new(HoldKind::Frozen, Origin::File("daemon/shutdown.lock".to_owned()));
+            hold.note = Some("`gt down` holds it".to_owned());
+            holds.push(hold);
+        }
+        Seen::Unknown(why) => {
+            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File("daemon/shutdown.lock".to_owned())));
+        }
+    }
+}
+
+fn rig_stop(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {
+    if let Some(stop) = files.stops.rigs.get(rig) {
+        push_stop(stop, &format!("ESTOP.{rig}"), holds);
+    }
+}
+
+fn push_stop(stop: &Seen<Option<Stop>>, file: &str, holds: &mut Vec<Hold>) {
+    match stop {
+        Seen::Known(None) => {}
+        Seen::Known(Some(stop)) => {
+            let mut hold = Hold::new(HoldKind::Frozen, Origin::File(stop.file.clone()));
+            hold.note.clone_from(&stop.reason);
+            holds.push(hold);
+        }
+        Seen::Unknown(why) => holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned()))),
+    }
+}
+
+/// gt's patrols: deacon, witness and refinery can be off, or on for some rigs only.
+fn patrol(files: &TownFiles, address: &Address, holds: &mut Vec<Hold>) {
+    let name = match address.role() {
+        Role::Deacon | Role::Witness | Role::Refinery => address.role().as_str(),
+        Role::Mayor | Role::Boot | Role::Polecat | Role::Crew | Role::Session => return,
+    };
+    if let Some((_, position)) = files.disabled_patrols.iter().find(|(patrol, _)| patrol == name) {
+        holds.push(Hold::new(HoldKind::Disabled, Origin::At(position.clone())));
+    }
+    let Some(daemon) = &files.daemon else { return };
+    let Patrol { enabled, rigs, position } = daemon.patrol(name);
+    let origin = position.map_or_else(|| Origin::File("mayor/daemon.json".to_owned()), Origin::At);
+    if !enabled {
+        holds.push(Hold::new(HoldKind::Disabled, origin));
+    } else if let (Some(rigs), Some(rig)) = (rigs, address.rig())
+        && !rigs.iter().any(|listed| listed == rig.as_str())
+    {
+        let mut hold = Hold::new(HoldKind::Disabled, origin);
+        hold.note = Some(format!("the patrol lists {} only", rigs.join(", ")));
+        holds.push(hold);
+    }
+}
+
+/// `[rigs.<name>]` of town.toml.
+fn rig_table(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {
+    let Some(town) = &files.town else { return };
+    let Some(table) = town.toml.rigs.get(rig.as_str()) else { return };
+    let at = |key| {
+        let found = town.positions.nearest(&["rigs", rig.as_str(), key]).cloned();
+        found.map_or_else(|| Origin::File("town.toml".to_owned()), Origin::At)
+    };
+    let kind = match table.state {
+        RigState::Active => None,
+        RigState::Parked => Some(HoldKind::Parked),
+        RigState::Docked => Some(HoldKind::Docked),
+    };
+    if let Some(kind) = kind {
+        holds.push(Hold { kind, origin: at("state"), note: table.reason.clone(), until: table.until });
+    }
+    if table.auto_restart == Some(false) {
+        holds.push(Hold::new(HoldKind::NoRestart, at("auto-restart")));
+    }
+}
+
+/// gt's local layer.
+fn wisp(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {
+    let file = format!(".beads-wisp/config/{rig}.json");
+    let wisp = match files.wisps.get(rig) {
+        None | Some(Seen::Known(None)) => return,
+        Some(Seen::Unknown(why)) => {
+            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file)));
+            return;
+        }
+        Some(Seen::Known(Some(wisp))) => wisp,
+    };
+    let at = |position: &Option<crate::model::Position>| {
+        position.clone().map_or_else(|| Origin::File(file.clone()), Origin::At)
+    };
+    match wisp.status {
+        WispStatus::Active => {}
+        WispStatus::Parked => holds.push(Hold::new(HoldKind::Parked, at(&wisp.status_position))),
+        WispStatus::Docked => holds.push(Hold::new(HoldKind::Docked, at(&wisp.status_position))),
+    }
+    match wisp.auto_restart {
+        AutoRestart::Yes => {}
+        AutoRestart::No => holds.push(Hold::new(HoldKind::NoRestart, at(&wisp.auto_restart_position))),
+        AutoRestart::Blocked => {
+            let mut hold = Hold::new(HoldKind::NoRestart, at(&wisp.auto_restart_position));
+            hold.note = Some("auto_restart is blocked".to_owned());
+            holds.push(hold);
+        }
+    }
+}
+
+/// The prefix that a rig's sessions have: `mayor/rigs.json` first, then town.toml.
+pub fn prefix_of(files: &TownFiles, rig: &Name) -> Option<Name> {
+    let listed = |rigs: &RigsFile| rigs.rigs.get(rig).and_then(|entry| entry.prefix.clone());
+    files.rigs.as_ref().and_then(listed).or_else(|| {
+        let table = files.town.as_ref()?.toml.rigs.get(rig.as_str())?;
+        Name::parse(table.prefix.as_deref()?).ok()
+    })
+}

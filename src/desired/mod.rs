@@ -1,0 +1,16 @@
+//! Desired: from files to a graph of objects.
+//!
+//! [`desire`] joins the layers: which objects there are ([`build`](self)), what each is started from ([`Recipe`]), what holds it back
+//! and who says so ([`Hold`]), and what must be alive before it. Pure: the same files give the same graph, on every machine.
+
+mod agents;
+mod build;
+mod graph;
+mod holds;
+mod names;
+mod order;
+mod recipes;
+
+pub use build::desire;
+pub use graph::{Desired, Object, Policy, Recipe};
+pub use holds::{Hold, HoldKind};

@@ -1,0 +1,29 @@
+//! Session names: one function for all of them, so that no two parts of gtctl can disagree about one.
+
+use crate::model::{Address, Name};
+use crate::town::files::town_toml::Naming;
+
+/// The prefix of a rig that declares none, as in gt.
+pub const DEFAULT_PREFIX: &str = "gt";
+
+/// The name of an object's session. `prefix` is the beads prefix of its rig.
+pub fn session_name(address: &Address, naming: Naming, prefix: Option<&Name>) -> String {
+    let prefix = prefix.map_or(DEFAULT_PREFIX, Name::as_str);
+    let stem = |rig: &Name| match naming {
+        Naming::Rig => format!("gt-{rig}"),
+        Naming::Prefix => prefix.to_owned(),
+    };
+    match address {
+        Address::Mayor => "hq-mayor".to_owned(),
+        Address::Deacon => "hq-deacon".to_owned(),
+        Address::Boot => match naming {
+            Naming::Rig => "gt-boot".to_owned(),
+            Naming::Prefix => "hq-boot".to_owned(),
+        },
+        Address::Witness(rig) => format!("{}-witness", stem(rig)),
+        Address::Refinery(rig) => format!("{}-refinery", stem(rig)),
+        Address::Polecat(rig, name) => format!("{}-{name}", stem(rig)),
+        Address::Crew(rig, name) => format!("{}-crew-{name}", stem(rig)),
+        Address::Session(name) => name.to_string(),
+    }
+}

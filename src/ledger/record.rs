@@ -1,0 +1,213 @@
+//! What is remembered, and how it changes. Pure: values in, values out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff;
+use crate::desired::Policy;
+use crate::model::{Address, Incarnation, ProcessId, SpecHash, Stamp, Why};
+
+/// What gtctl remembers of a town.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Ledger {
+    /// What is remembered of each object.
+    pub objects: BTreeMap<Address, Record>,
+    /// The tmux server that the agents were last seen in.
+    pub server: Option<ServerSeen>,
+    /// All starts of the last minute, for the ceiling on starts.
+    pub starts: Vec<Stamp>,
+    /// Files that were there when they were last read: a file that is gone since then is not an instruction (law 11).
+    pub files: BTreeMap<String, FileSeen>,
+    /// Refusals that a person lifted; each holds for one pass.
+    pub approvals: BTreeSet<String>,
+    /// Nudges that were asked for and not delivered yet.
+    pub nudges: Vec<AskedNudge>,
+    /// Actions under way in this very process; a new process knows of none and looks instead.
+    #[serde(skip)]
+    pub in_flight: BTreeSet<Address>,
+    /// Why the ledger could not be read or written, if so; then nothing is started.
+    #[serde(skip)]
+    pub trouble: Option<Why>,
+}
+
+/// What is remembered of one object.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Record {
+    /// The life that was last seen.
+    pub incarnation: Option<Incarnation>,
+    /// When it was first seen.
+    pub since: Option<Stamp>,
+    /// What the last start was made from. Another spec starts with a clean slate.
+    pub spec: Option<SpecHash>,
+    /// Starts since the object was last stable, oldest first.
+    pub starts: Vec<Start>,
+    /// No start before this moment.
+    pub not_before: Option<Stamp>,
+    /// Since when it is in a crash loop: the start that used up the last try.
+    pub crash_loop: Option<Stamp>,
+}
+
+/// A start and what led to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Start {
+    /// When.
+    pub at: Stamp,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What led to a start. Kept apart because they do not weigh the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// It had not run.
+    First,
+    /// It ended with an error, by a signal, or nobody knows how. Counts towards a crash loop.
+    Crash,
+    /// It ended with status 0. Waits grow, but it is no crash.
+    CleanExit,
+    /// Its tmux server ended, which is not its fault. Does not count at all.
+    ServerLost,
+    /// The one try that a crash loop has from time to time.
+    Probe,
+}
+
+/// A tmux server that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServerSeen {
+    /// Its process.
+    pub process: ProcessId,
+    /// Its socket's path.
+    pub socket: String,
+}
+
+/// A file that was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileSeen {
+    /// When it was first seen.
+    pub since: Stamp,
+}
+
+/// A nudge that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AskedNudge {
+    /// For whom.
+    pub address: Address,
+    /// What to type.
+    pub text: String,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: Stamp,
+}
+
+/// What [`Ledger::track`] found out of the ordinary.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrackedChange {
+    /// Something that must be kept on disk changed.
+    pub changed: bool,
+    /// Objects that have been healthy for so long that their restarts are forgotten.
+    pub stable: Vec<Address>,
+}
+
+/// The window of the ceiling `starts-per-minute`.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// More starts than this are not remembered for one object; the largest `crash-loop.count` is 100.
+const STARTS_REMEMBERED_MAX: usize = 128;
+
+impl Ledger {
+    /// What is remembered of an object.
+    pub fn record(&self, address: &Address) -> Record {
+        self.objects.get(address).cloned().unwrap_or_default()
+    }
+
+    /// Records that an object is about to be started. `chance` is drawn between 0 and 1 for the jitter.
+    pub fn strike(&mut self, address: &Address, cause: Cause, spec: &SpecHash, policy: &Policy, now: &Stamp, chance: f64) {
+        self.starts.retain(|start| now.since(start) < MINUTE);
+        self.starts.push(now.clone());
+        let record = self.objects.entry(address.clone()).or_default();
+        if record.spec.as_ref() != Some(spec) {
+            record.forget();
+        }
+        record.spec = Some(spec.clone());
+        if cause == Cause::ServerLost {
+            return;
+        }
+        record.starts.push(Start { at: now.clone(), cause });
+        let excess = record.starts.len().saturating_sub(STARTS_REMEMBERED_MAX);
+        record.starts.drain(..excess);
+        record.not_before = backoff::wait_after(record.starts.len(), &policy.backoff, chance).map(|wait| now.plus(wait));
+        if cause == Cause::Probe || backoff::is_crash_loop(&record.starts, &policy.crash_loop) {
+            record.crash_loop = Some(now.clone());
+        }
+    }
+
+    /// Remembers which life of an object was seen alive, and forgets its restarts once it has been stable.
+    pub fn track(&mut self, alive: &[(Address, Incarnation, Duration)], policy: &Policy, now: &Stamp) -> TrackedChange {
+        let mut change = TrackedChange::default();
+        for (address, incarnation, lived) in alive {
+            let record = self.objects.entry(address.clone()).or_default();
+            if record.incarnation.as_ref() != Some(incarnation) {
+                record.incarnation = Some(incarnation.clone());
+                record.since = Some(now.clone());
+                change.changed = true;
+            }
+            let stable = policy.crash_loop.stable.get();
+            let seen_for = record.since.as_ref().map_or(Duration::ZERO, |since| now.since(since)).max(*lived);
+            if seen_for >= stable && record.has_strikes() {
+                record.forget_but_last();
+                change.changed = true;
+                change.stable.push(address.clone());
+            }
+        }
+        change
+    }
+
+    /// Remembers the server; true if it is another one than before.
+    pub fn track_server(&mut self, server: ServerSeen) -> bool {
+        let changed = self.server.as_ref() != Some(&server);
+        self.server = Some(server);
+        changed
+    }
+
+    /// Forgets the restarts of an object, so that it may start at once; true if there were any.
+    pub fn reset(&mut self, address: &Address) -> bool {
+        let Some(record) = self.objects.get_mut(address) else { return false };
+        let had = record.has_strikes() || record.not_before.is_some();
+        record.forget();
+        had
+    }
+}
+
+impl Record {
+    /// Restarts since it was last stable.
+    pub fn restarts(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    fn has_strikes(&self) -> bool {
+        self.starts.len() > 1 || self.crash_loop.is_some()
+    }
+
+    fn forget(&mut self) {
+        self.starts.clear();
+        self.not_before = None;
+        self.crash_loop = None;
+    }
+
+    /// The running life's own start stays, so that the next two deaths are a restart and a wait, as after a first start.
+    fn forget_but_last(&mut self) {
+        let last = self.starts.pop();
+        self.forget();
+        self.starts.extend(last);
+    }
+}

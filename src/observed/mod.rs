@@ -1,0 +1,19 @@
+//! Observed: one look at what runs.
+//!
+//! [`Wants`] says what a look is for; [`Look`] takes it and returns one consistent [`Observed`]. The real one is [`host::Host`]: a single
+//! `tmux` command for all sessions and panes, then `/proc` for the processes below ours. Each part is known or unknown on its own
+//! (law 1); nothing here decides anything.
+
+pub mod host;
+pub mod places;
+pub mod processes;
+mod snapshot;
+pub mod tmux;
+
+pub use snapshot::{Claim, Life, Observed, Pane, Place, PlaceWanted, Server, ServerUp, Session, Wants};
+
+/// The eye: takes one look at the world.
+pub trait Look {
+    /// Looks once. Never fails as a whole: what could not be seen is unknown in the answer.
+    fn look(&self, wants: &Wants) -> impl Future<Output = Observed> + Send;
+}

@@ -1,0 +1,175 @@
+//! Processes, as `/proc` tells of them. Gone is an answer; not being able to read is not (law 1).
+
+use std::time::Duration;
+
+use procfs::process::Process;
+use procfs::{ProcError, ProcResult};
+
+use crate::model::{ProcessId, Seen};
+
+/// Where a process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The process.
+    pub id: ProcessId,
+    /// Its parent.
+    pub parent: i32,
+    /// Whether it has ended and only waits to be collected: dead, although `kill(pid, 0)` says otherwise.
+    pub zombie: bool,
+}
+
+/// The process with this pid; `Known(None)` if there is none.
+pub fn find(pid: i32) -> Seen<Option<Found>> {
+    answer(Process::new(pid).and_then(|process| process.stat()).map(|stat| Found {
+        id: ProcessId { pid, start: stat.starttime },
+        parent: stat.ppid,
+        zombie: matches!(stat.state, 'Z' | 'X' | 'x'),
+    }))
+}
+
+/// Whether this very process lives: same pid, same start time, not a zombie.
+pub fn is_alive(id: ProcessId) -> Seen<bool> {
+    find(id.pid).map(|found| found.is_some_and(|found| found.id == id && !found.zombie))
+}
+
+/// The process and all its descendants that live, parents first. Unknown if any of them could not be read.
+pub fn tree(root: ProcessId) -> Seen<Vec<ProcessId>> {
+    let mut all: Vec<ProcessId> = Vec::new();
+    let mut next = vec![root.pid];
+    while let Some(pid) = next.pop() {
+        match find(pid) {
+            Seen::Unknown(why) => return Seen::Unknown(why),
+            Seen::Known(Some(found)) if !found.zombie && (pid != root.pid || found.id == root) => all.push(found.id),
+            Seen::Known(_) => continue,
+        }
+        match children(pid) {
+            Seen::Unknown(why) => return Seen::Unknown(why),
+            Seen::Known(children) => next.extend(children),
+        }
+        if all.len() > TREE_SIZE_MAX {
+            return Seen::unknown(format!("more than {TREE_SIZE_MAX} processes below {}", root.pid));
+        }
+    }
+    Seen::Known(all)
+}
+
+/// More processes than this below one agent are not walked: something is very wrong there, and a walk would not end.
+const TREE_SIZE_MAX: usize = 10_000;
+
+/// The living children of a process, of all its threads; none if it is gone.
+fn children(pid: i32) -> Seen<Vec<i32>> {
+    let read = || -> ProcResult<Vec<i32>> {
+        let mut all = Vec::new();
+        for task in Process::new(pid)?.tasks()? {
+            match task.and_then(|task| task.children()) {
+                Ok(children) => all.extend(children.into_iter().filter_map(|child| i32::try_from(child).ok())),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    };
+    answer(read()).map(Option::unwrap_or_default)
+}
+
+/// Shells by the name of their executable. Used only to recognise what a wrapper leaves behind, never to tell whether an
+/// agent lives: a shell that runs a script, or has a child, is an agent like any other.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "tcsh", "csh", "busybox"];
+
+/// Whether the process is an interactive shell with no script, no `-c` and no children.
+pub fn is_bare_shell(pid: i32) -> Seen<bool> {
+    let read = || -> ProcResult<bool> {
+        let process = Process::new(pid)?;
+        let exe = process.exe()?;
+        let is_shell = exe.file_name().and_then(|name| name.to_str()).is_some_and(|name| SHELLS.contains(&name));
+        if !is_shell {
+            return Ok(false);
+        }
+        let arguments = process.cmdline()?;
+        let only_flags = arguments.iter().skip(1).all(|argument| argument.starts_with('-') && !names_a_script(argument));
+        Ok(only_flags)
+    };
+    match answer(read()).map(|bare| bare.unwrap_or(false)) {
+        Seen::Known(true) => children(pid).map(|children| children.is_empty()),
+        other => other,
+    }
+}
+
+/// Whether a shell's flag takes a command: `-c`, `-lc`.
+fn names_a_script(flag: &str) -> bool {
+    !flag.starts_with("--") && flag.contains('c')
+}
+
+/// How long the process has lived, given the time since boot.
+pub fn lived(id: ProcessId, since_boot: Duration) -> Duration {
+    let ticks = procfs::ticks_per_second().max(1);
+    let started = Duration::from_millis(id.start.saturating_mul(1000) / ticks);
+    since_boot.saturating_sub(started)
+}
+
+/// Whether some process has a listening socket bound to this path, also if the file has been removed since.
+pub fn socket_is_bound(path: &std::path::Path) -> Seen<bool> {
+    answer(procfs::net::unix().map(|entries| entries.iter().any(|entry| entry.path.as_deref() == Some(path))))
+        .map(|bound| bound.unwrap_or(false))
+}
+
+fn is_gone(error: &ProcError) -> bool {
+    const ESRCH: i32 = 3;
+    match error {
+        ProcError::NotFound(_) => true,
+        ProcError::Io(io, _) => io.raw_os_error() == Some(ESRCH),
+        ProcError::PermissionDenied(_) | ProcError::Incomplete(_) | ProcError::Other(_) | ProcError::InternalError(_) => false,
+    }
+}
+
+/// Gone, known, or unknown. "Not found" counts as gone only where `/proc` itself can be read: without it nothing is found.
+fn answer<T>(result: ProcResult<T>) -> Seen<Option<T>> {
+    match result {
+        Ok(value) => Seen::Known(Some(value)),
+        Err(error) if is_gone(&error) => {
+            if std::path::Path::new("/proc/self/stat").exists() {
+                Seen::Known(None)
+            } else {
+                Seen::unknown("/proc cannot be read")
+            }
+        }
+        Err(error) => Seen::unknown(format!("/proc: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_zombie_is_dead_and_a_reused_pid_is_another_process() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let Seen::Known(Some(found)) = find(pid) else { panic!("a living child is found") };
+        assert_eq!(is_alive(found.id), Seen::Known(true));
+        assert_eq!(is_alive(ProcessId { start: found.id.start + 1, ..found.id }), Seen::Known(false));
+        child.kill().unwrap();
+        while !matches!(find(pid), Seen::Known(Some(Found { zombie: true, .. }))) {
+            std::thread::yield_now();
+        }
+        assert_eq!(is_alive(found.id), Seen::Known(false));
+        child.wait().unwrap();
+        assert_eq!(find(pid), Seen::Known(None));
+    }
+
+    #[test]
+    fn s07_a_shell_with_a_script_or_a_child_is_no_bare_shell() {
+        let mut script = Command::new("bash").args(["-c", "read line; true"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        assert_eq!(is_bare_shell(i32::try_from(script.id()).unwrap()), Seen::Known(false));
+        script.kill().unwrap();
+        script.wait().unwrap();
+        let mut bare = Command::new("bash").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(bare.id()).unwrap();
+        while is_bare_shell(pid) != Seen::Known(true) {
+            std::thread::yield_now();
+        }
+        bare.kill().unwrap();
+        bare.wait().unwrap();
+    }
+}

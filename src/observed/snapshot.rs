@@ -1,0 +1,178 @@
+//! The snapshot's types: what one look found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{Address, Exit, Marker, PaneId, ProcessId, Seen, SessionId, SpecHash, Stamp, TownId};
+
+/// What a look is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wants {
+    /// The town whose sessions are ours.
+    pub town: TownId,
+    /// Session names that our objects would use; an unlabelled session with such a name is asked for gt's environment.
+    pub names: BTreeSet<String>,
+    /// Where each object would be started.
+    pub places: BTreeMap<Address, PlaceWanted>,
+    /// Processes that the ledger remembers: what became of them?
+    pub past: BTreeMap<Address, ProcessId>,
+    /// The tmux server that the ledger remembers, and the path of its socket.
+    pub server: Option<(ProcessId, String)>,
+}
+
+/// Directories to start in, and a program to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceWanted {
+    /// Working directories, absolute, the first that exists is taken; gt itself has more than one layout.
+    pub directories: Vec<PathBuf>,
+    /// The program as configured: a name to find on PATH, or a path.
+    pub program: String,
+    /// The PATH that the object's environment sets, if it sets one.
+    pub path: Option<String>,
+}
+
+/// One look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// When.
+    pub at: Stamp,
+    /// The path of the socket that was asked.
+    pub socket: String,
+    /// The tmux server and everything in it.
+    pub server: Seen<Server>,
+    /// Whether an object could be started where it should.
+    pub places: BTreeMap<Address, Place>,
+    /// Whether a remembered process still lives.
+    pub past: BTreeMap<Address, Seen<bool>>,
+    /// Whether the remembered tmux server still lives; `None` if none is remembered.
+    pub past_server: Option<Seen<bool>>,
+}
+
+/// The tmux server at the town's socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Server {
+    /// There is none: nobody listens at the socket, and neither the ledger nor the kernel knows of one.
+    Down,
+    /// One lives, but its socket file is gone, so nobody can talk to it (docs/tmux.md).
+    SocketLost {
+        /// Its pid, if the ledger remembers it.
+        pid: Option<i32>,
+    },
+    /// It answers.
+    Up(ServerUp),
+}
+
+/// A tmux server that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUp {
+    /// Its process.
+    pub id: ProcessId,
+    /// Its version, for example `3.3a`.
+    pub version: String,
+    /// Its sessions.
+    pub sessions: Vec<Session>,
+}
+
+/// A session of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Its name now; people rename sessions.
+    pub name: String,
+    /// How many clients are attached to it.
+    pub attached: u32,
+    /// The text of its `@gtctl` option; empty if it has none.
+    pub label: String,
+    /// What it was started from, where gtctl started it.
+    pub spec: Option<SpecHash>,
+    /// Its panes in the order of their ids.
+    pub panes: Vec<Pane>,
+    /// What gt's environment in it says; `None` if it was not asked, because it is labelled or has none of our names.
+    pub claim: Option<Seen<Claim>>,
+}
+
+impl Session {
+    /// Its marker, if its label is one.
+    pub fn marker(&self) -> Option<Marker> {
+        self.label.parse().ok()
+    }
+
+    /// The pane that the marked agent was started in.
+    pub fn agent_pane(&self) -> Option<&Pane> {
+        let marker = self.marker()?;
+        self.panes.iter().find(|pane| pane.agent == marker.incarnation.as_str())
+    }
+}
+
+/// A pane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pane {
+    /// Its id.
+    pub id: PaneId,
+    /// The pid that tmux has for it.
+    pub pid: i32,
+    /// The text of its `@gtctl_agent` option: the incarnation that was started in it.
+    pub agent: String,
+    /// Whether it is in copy mode or another mode that swallows keys.
+    pub in_mode: bool,
+    /// What became of its process. Looked at only where it matters; elsewhere unknown.
+    pub life: Seen<Life>,
+}
+
+/// The four lives of a pane's process. `pane_dead` alone tells none of them: it only says that the terminal closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// The process lives and has its terminal.
+    Running {
+        /// Which process.
+        process: ProcessId,
+        /// For how long.
+        lived: Duration,
+        /// Whether it is a bare shell without children: what a wrapper leaves behind when its agent is gone.
+        bare_shell: Seen<bool>,
+    },
+    /// The terminal closed, the process lives on.
+    Detached {
+        /// Which process.
+        process: ProcessId,
+    },
+    /// Both witnesses say so: tmux has closed the pane, and the kernel has no such process.
+    Gone {
+        /// How it ended. tmux before 3.6 loses half of these, so `None` is common.
+        exit: Option<Exit>,
+    },
+    /// The kernel says it is gone, tmux has not noticed yet.
+    Ending,
+}
+
+/// What gt's session environment says of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// `GT_ROOT`: the town it belongs to.
+    pub root: Option<String>,
+    /// `GT_ROLE`: bare (`witness`) or compound (`gastown/witness`).
+    pub role: Option<String>,
+    /// `GT_RIG`
+    pub rig: Option<String>,
+    /// `GT_CREW` or `GT_POLECAT`
+    pub worker: Option<String>,
+    /// `GT_PANE_ID`: where gt started the agent, if it said.
+    pub pane: Option<String>,
+    /// `GTCTL_TOWN`: set at birth by gtctl; a session with it lost its label.
+    pub gtctl_town: Option<String>,
+    /// `GTCTL_OBJECT`
+    pub gtctl_object: Option<String>,
+}
+
+/// Whether an object could be started where it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The first of the wanted directories that exists; `Known(None)` if none does. Never a fallback to another one.
+    pub directory: Seen<Option<PathBuf>>,
+    /// The program, found; `Known(None)` if it is nowhere.
+    pub program: Seen<Option<PathBuf>>,
+    /// Where the program was looked for.
+    pub path: String,
+}

@@ -1,0 +1,10 @@
+//! Talking to tmux: one client process per command batch, always with a deadline, never through a shell.
+
+mod client;
+mod errors;
+mod parse;
+pub mod quote;
+
+pub use client::{Reply, Socket, Tmux, TmuxError, VERSION_MIN, Version};
+pub use errors::{Refusal, classify};
+pub use parse::{Line, Malformed, SNAPSHOT_FORMAT, Snapshot, parse_environments, parse_snapshot};

@@ -1,0 +1,142 @@
+//! Ceilings (law 4): they look at the whole plan, know nothing of why a step was planned, and hold even if all of that is wrong.
+
+use sha2::{Digest, Sha256};
+
+use crate::desired::Desired;
+use crate::ledger::{Ledger, MINUTE};
+use crate::model::{Address, Reason, Seen, Stamp};
+use crate::observed::{Life, Observed, Server};
+
+use super::types::{Action, Decision, Gate, LaunchInto, Refusal, State, Step, Verdict};
+
+/// However small a town is, the two agents of one rig may be stopped together: parking a rig is no accident.
+const STOPS_ALWAYS_ALLOWED: usize = 2;
+
+/// The part of what runs that one pass may stop.
+const STOPS_PERCENT_MAX: usize = 30;
+
+/// A plan that would end more living processes than it may ends none of them.
+pub fn limit_stops(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<Refusal> {
+    let stopping: Vec<&Verdict> = verdicts.iter().filter(|verdict| ends_a_life(verdict)).collect();
+    let running = living_sessions(desired, observed);
+    let limit = desired.policy.limits.kills_per_pass.min(STOPS_ALWAYS_ALLOWED.max(running * STOPS_PERCENT_MAX / 100));
+    if stopping.len() <= limit {
+        return None;
+    }
+    let refusal = Refusal {
+        id: refusal_id(&stopping),
+        stops: stopping.iter().map(|verdict| verdict.address.clone()).collect(),
+        limit,
+    };
+    if ledger.approvals.contains(&refusal.id) {
+        return None;
+    }
+    let count = refusal.stops.len();
+    for verdict in verdicts.iter_mut().filter(|verdict| ends_a_life(verdict)) {
+        verdict.hold(Reason::MassStop { refusal: refusal.id.clone(), count, limit });
+    }
+    Some(refusal)
+}
+
+fn ends_a_life(verdict: &Verdict) -> bool {
+    match &verdict.decision {
+        Decision::Step(Step { action: Action::Kill(_), .. }) => verdict.state.has_living_process(),
+        Decision::Step(Step { action: Action::Start(launch) | Action::Restart(launch), .. }) => {
+            matches!(launch.into, LaunchInto::Replacing(_))
+        }
+        Decision::Step(_) | Decision::Nothing | Decision::Held => false,
+    }
+}
+
+/// The id of a set of stops: approving it approves exactly these lives, and no later ones.
+fn refusal_id(stopping: &[&Verdict]) -> String {
+    let mut digest = Sha256::new();
+    for verdict in stopping {
+        digest.update(verdict.address.to_string());
+        let label = match &verdict.decision {
+            Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
+            _ => "",
+        };
+        digest.update(label);
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn living_sessions(desired: &Desired, observed: &Observed) -> usize {
+    ours(desired, observed)
+        .filter(|session| {
+            let life = session.agent_pane().map(|pane| &pane.life);
+            matches!(life, Some(Seen::Known(Life::Running { .. })))
+        })
+        .count()
+}
+
+fn ours<'a>(desired: &'a Desired, observed: &'a Observed) -> impl Iterator<Item = &'a crate::observed::Session> {
+    let sessions = match &observed.server {
+        Seen::Known(Server::Up(server)) => server.sessions.as_slice(),
+        Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => &[],
+    };
+    sessions.iter().filter(|session| session.marker().is_some_and(|marker| marker.town == desired.town))
+}
+
+/// Stops run against the edges: what others need stops after them.
+pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
+    let stopping: Vec<Address> = verdicts
+        .iter()
+        .filter(|verdict| matches!(&verdict.decision, Decision::Step(Step { action: Action::Kill(_), .. })))
+        .map(|verdict| verdict.address.clone())
+        .collect();
+    let needed_by = |need: &Address| -> Vec<Address> {
+        let needs = |address: &&Address| desired.objects.get(address).is_some_and(|object| object.after.contains(need));
+        stopping.iter().filter(needs).cloned().collect()
+    };
+    for verdict in verdicts.iter_mut() {
+        let dependents = needed_by(&verdict.address);
+        if let Some(Step { action: Action::Kill(_), gate }) = verdict.step_mut()
+            && !dependents.is_empty()
+        {
+            *gate = Gate::After(dependents);
+        }
+    }
+}
+
+/// No more sessions than the town may have.
+pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed) {
+    let limit = desired.policy.limits.sessions;
+    let mut free = limit.saturating_sub(ours(desired, observed).count());
+    for verdict in verdicts.iter_mut() {
+        let adds = verdict.step_mut().and_then(|step| step.action.launch()).is_some_and(|launch| launch.into == LaunchInto::NewSession);
+        if !adds {
+            continue;
+        }
+        match free.checked_sub(1) {
+            Some(left) => free = left,
+            None => verdict.hold(Reason::SessionLimit { limit }),
+        }
+    }
+}
+
+/// Starts take turns: so many at a time, so many a minute.
+pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger, now: &Stamp) {
+    let limits = &desired.policy.limits;
+    let under_way =
+        verdicts.iter().filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_))).count();
+    let mut turns = limits.starts_in_flight.saturating_sub(under_way);
+    let recent: Vec<&Stamp> = ledger.starts.iter().filter(|start| now.since(start) < MINUTE).collect();
+    let mut this_minute = limits.starts_per_minute.saturating_sub(recent.len());
+    let next_minute = recent.first().map_or_else(|| now.plus(MINUTE), |first| first.plus(MINUTE));
+    for step in verdicts.iter_mut().filter_map(Verdict::step_mut) {
+        if step.action.launch().is_none() || step.gate != Gate::Ready {
+            continue;
+        }
+        if this_minute == 0 {
+            step.gate = Gate::NotBefore(next_minute.clone());
+        } else if turns == 0 {
+            step.gate = Gate::Turn;
+        } else {
+            turns -= 1;
+            this_minute -= 1;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Holds each object's state against what is wanted of it. One table; the arms stand in the order of docs/decisions.md.
+
+use std::collections::BTreeMap;
+
+use crate::desired::{Desired, Hold, HoldKind, Object};
+use crate::ledger::Ledger;
+use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp};
+use crate::observed::Observed;
+
+use super::presence::presence;
+use super::start;
+use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
+
+/// What is wanted of an object, after all its holds are joined.
+enum Want<'a> {
+    /// It should run.
+    Run,
+    /// It need not run; what runs is left alone.
+    Leave(&'a Hold),
+    /// It should not run.
+    Stop(&'a Hold),
+    /// Nothing about it may be touched.
+    Freeze(&'a Hold),
+}
+
+/// Verdicts on all objects, those that others need first.
+pub fn all(desired: &Desired, observed: &Observed, ledger: &Ledger, now: &Stamp) -> Vec<Verdict> {
+    let mut objects: Vec<&Object> = desired.objects.values().collect();
+    objects.sort_by_key(|object| (object.wave, &object.address));
+    let mut verdicts: BTreeMap<&Address, Verdict> = BTreeMap::new();
+    let mut order = Vec::new();
+    for object in objects {
+        let input = start::Input { object, desired, observed, ledger, now, judged: &verdicts };
+        let verdict = one(&input);
+        order.push(&object.address);
+        verdicts.insert(&object.address, verdict);
+    }
+    order.into_iter().filter_map(|address| verdicts.remove(address)).collect()
+}
+
+fn one(input: &start::Input<'_>) -> Verdict {
+    let object = input.object;
+    let state = presence(object, input.desired, input.observed, input.ledger);
+    let mut verdict = Verdict {
+        address: object.address.clone(),
+        drifted: drifted(&state, object),
+        evidence: evidence(&state),
+        state,
+        decision: Decision::Nothing,
+        because: Reason::Running,
+        origin: object.origin.clone(),
+        note: None,
+    };
+    if input.ledger.in_flight.contains(&object.address) {
+        verdict.because = Reason::InFlight;
+        return verdict;
+    }
+    match want(object, input.now) {
+        Want::Run => run(&mut verdict, input),
+        Want::Leave(hold) => leave(&mut verdict, hold),
+        Want::Stop(hold) => stop(&mut verdict, hold),
+        Want::Freeze(hold) => held_by(&mut verdict, hold),
+    }
+    verdict
+}
+
+/// Joins the holds; the strictest that is still active wins. What it means depends on the role: "not wanted" is not "must not exist".
+fn want<'a>(object: &'a Object, now: &Stamp) -> Want<'a> {
+    let Some(hold) = object.holds.iter().find(|hold| hold.is_active(now.wall)) else {
+        return Want::Run;
+    };
+    match (&hold.kind, object.address.role()) {
+        (HoldKind::Frozen | HoldKind::Unreadable(_), _) => Want::Freeze(hold),
+        (HoldKind::Disabled | HoldKind::NoRestart, _) => Want::Leave(hold),
+        (HoldKind::Parked | HoldKind::Docked, Role::Witness | Role::Refinery) => Want::Stop(hold),
+        (HoldKind::Docked, Role::Polecat) => Want::Stop(hold),
+        (HoldKind::Parked, Role::Polecat) => Want::Leave(hold),
+        (HoldKind::Parked | HoldKind::Docked, Role::Crew | Role::Mayor | Role::Deacon | Role::Boot | Role::Session) => {
+            Want::Leave(hold)
+        }
+    }
+}
+
+/// Whether an object is wanted to run at all.
+pub(super) fn is_wanted(object: &Object, now: &Stamp) -> bool {
+    matches!(want(object, now), Want::Run)
+}
+
+/// It should run.
+fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
+    match verdict.state.clone() {
+        State::Running(alive) => keep(verdict, &alive, input),
+        State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
+        State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
+        State::Absent => start::gates(verdict, input, Reason::Absent),
+        State::Vanished => start::gates(verdict, input, Reason::Vanished),
+        State::ServerLost => start::gates(verdict, input, Reason::ServerLost),
+        State::Dead { exit, .. } => start::gates(verdict, input, Reason::Exited { exit }),
+        State::PaneGone { .. } => start::gates(verdict, input, Reason::PaneGone),
+        State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
+        State::BareShell(_) => start::gates(verdict, input, Reason::ShellLeft),
+        other => undecided(verdict, other),
+    }
+}
+
+/// It runs as it should; at most somebody wants something typed into it.
+fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
+    verdict.because = Reason::Running;
+    if let Some(nudge) = input.ledger.nudges.iter().find(|nudge| nudge.address == verdict.address) {
+        let action = Action::Nudge { fence: alive.fence.clone(), text: nudge.text.clone() };
+        step(verdict, action, Reason::Asked { by: nudge.by.clone() });
+    }
+}
+
+/// It need not run. What runs is left alone, what does not is not started.
+fn leave(verdict: &mut Verdict, hold: &Hold) {
+    match verdict.state.clone() {
+        State::Running(_) | State::Starting(_) | State::Adoptable { .. } => {
+            held_by(verdict, hold);
+            verdict.decision = Decision::Nothing;
+        }
+        State::Absent | State::Vanished | State::ServerLost | State::Dead { .. } | State::PaneGone { .. } | State::BareShell(_) => {
+            held_by(verdict, hold);
+        }
+        other => undecided(verdict, other),
+    }
+}
+
+/// It should not run.
+fn stop(verdict: &mut Verdict, hold: &Hold) {
+    let fence = match verdict.state.clone() {
+        State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence,
+        State::Dead { fence, .. } | State::PaneGone { fence } | State::Detached { fence: Some(fence), .. } => fence,
+        // First it must carry our label: the fence of a stop is the label.
+        State::Adoptable { fence, .. } => return step(verdict, Action::Adopt(fence), Reason::StartedByGt),
+        State::Absent | State::Vanished | State::ServerLost | State::Foreign { .. } => return held_by(verdict, hold),
+        other => return undecided(verdict, other),
+    };
+    held_by(verdict, hold);
+    verdict.decision = Decision::Step(Step { action: Action::Kill(fence), gate: Gate::Ready });
+}
+
+/// States in which nothing can be decided, whatever is wanted.
+fn undecided(verdict: &mut Verdict, state: State) {
+    let because = match state {
+        State::Unknown(why) => Reason::Unknown { why },
+        State::Ending => Reason::Unknown { why: crate::model::Why::new("its process has just ended, tmux has not noticed yet") },
+        State::SocketLost { pid } => Reason::SocketLost { pid },
+        State::Foreign { session, why } => Reason::Foreign { session, why },
+        State::Duplicate { count } => Reason::Duplicate { count },
+        State::Detached { process, .. } => Reason::Detached { pid: process.pid },
+        State::Absent
+        | State::Vanished
+        | State::ServerLost
+        | State::Starting(_)
+        | State::Running(_)
+        | State::BareShell(_)
+        | State::Dead { .. }
+        | State::PaneGone { .. }
+        | State::Adoptable { .. } => Reason::Running,
+    };
+    verdict.hold(because);
+}
+
+fn step(verdict: &mut Verdict, action: Action, because: Reason) {
+    verdict.because = because;
+    verdict.decision = Decision::Step(Step { action, gate: Gate::Ready });
+}
+
+fn held_by(verdict: &mut Verdict, hold: &Hold) {
+    verdict.hold(hold.reason());
+    verdict.origin = hold.origin.clone();
+    verdict.note = hold.note.clone();
+    if let Some(until) = hold.until {
+        verdict.evidence.push(Evidence::now(format!("until {until}")));
+    }
+}
+
+fn drifted(state: &State, object: &Object) -> bool {
+    let spec = match state {
+        State::Running(alive) | State::Starting(alive) => alive.spec.as_ref(),
+        _ => None,
+    };
+    spec.is_some_and(|spec| *spec != object.recipe.spec())
+}
+
+fn evidence(state: &State) -> Vec<Evidence> {
+    let one = |what: String| vec![Evidence::now(what)];
+    match state {
+        State::Absent => one("no session carries its marker or has its name".to_owned()),
+        State::Vanished => one("its session is gone, its process too, and no stop was recorded".to_owned()),
+        State::ServerLost => one("the tmux server that it ran in is gone, its process too".to_owned()),
+        State::Starting(alive) | State::Running(alive) | State::Adoptable { alive, .. } => {
+            let pid = alive.fence.process().map_or(0, |process| process.pid);
+            vec![Evidence::aged(format!("process {pid} in session {} ({})", alive.fence.name(), alive.fence.session()), alive.lived)]
+        }
+        State::BareShell(alive) => {
+            let pid = alive.fence.process().map_or(0, |process| process.pid);
+            one(format!("process {pid} is a shell without script and children"))
+        }
+        State::Dead { fence, exit } => {
+            let pid = fence.pane().map_or(0, |(_, pid)| pid);
+            let how = exit.map_or_else(|| "tmux does not know how".to_owned(), |exit| exit.to_string());
+            one(format!("its pane is dead and process {pid} is gone: {how}"))
+        }
+        State::PaneGone { fence } => one(format!("session {} has no pane that it was started in", fence.name())),
+        State::Detached { process, .. } => one(format!("process {process} lives without its terminal")),
+        State::Ending | State::Unknown(_) | State::SocketLost { .. } | State::Foreign { .. } | State::Duplicate { .. } => Vec::new(),
+    }
+}
+
+/// Whether a place could be seen, for the gates of a start.
+pub(super) fn seen<'a, T>(place: &'a Seen<T>) -> Result<&'a T, Reason> {
+    match place {
+        Seen::Known(value) => Ok(value),
+        Seen::Unknown(why) => Err(Reason::Unknown { why: why.clone() }),
+    }
+}
+
+/// Who asked, for objects that no file mentions.
+pub(super) fn nobody() -> Origin {
+    Origin::Default
+}

@@ -1,0 +1,39 @@
+//! The pure heart: what is desired, what was observed and what is remembered, made into a plan.
+//!
+//! No clock, no chance, no I/O; the same inputs give the same plan, in the same order. It reads as follows.
+//!
+//! 1. [`presence`] joins the observation with the ledger: in which [`State`] is each object?
+//! 2. [`judge`] holds that state against what is wanted: one table, one [`Verdict`] an object.
+//! 3. [`start`] lets a start pass its gates: place, backoff, policy, order.
+//! 4. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
+//! 5. [`unmanaged`] lists what is on the server and not ours to touch.
+
+mod ceilings;
+mod judge;
+mod presence;
+mod start;
+mod types;
+mod unmanaged;
+
+pub use presence::presence;
+pub use types::{
+    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, State, Step, Unmanaged, Verdict,
+};
+
+use crate::desired::Desired;
+use crate::ledger::Ledger;
+use crate::model::Stamp;
+use crate::observed::Observed;
+
+/// Decides. There is no second place where anything is decided.
+pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Options, now: &Stamp) -> Plan {
+    let mut verdicts = judge::all(desired, observed, ledger, now);
+    let (unmanaged, pruned) = unmanaged::find(desired, observed, options);
+    verdicts.extend(pruned);
+    let refusal = ceilings::limit_stops(&mut verdicts, desired, observed, ledger);
+    ceilings::order_stops(&mut verdicts, desired);
+    ceilings::limit_sessions(&mut verdicts, desired, observed);
+    ceilings::pace_starts(&mut verdicts, desired, ledger, now);
+    let wake = types::earliest_wake(&verdicts, desired, now);
+    Plan { verdicts, unmanaged, refusal, wake }
+}

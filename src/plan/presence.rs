@@ -1,0 +1,189 @@
+//! In which state is an object? Joins the observation with what the ledger remembers; decides nothing.
+
+use crate::desired::{Desired, Object};
+use crate::ledger::Ledger;
+use crate::model::{Address, Incarnation, ProcessId, Seen, Why};
+use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
+
+use super::types::{Alive, Fence, State};
+
+/// The state of an object.
+pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {
+    match &observed.server {
+        Seen::Unknown(why) => State::Unknown(why.clone()),
+        Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },
+        Seen::Known(Server::Down) => without_session(&object.address, None, observed, ledger),
+        Seen::Known(Server::Up(server)) => {
+            with_server(object, desired, server).unwrap_or_else(|| without_session(&object.address, Some(server), observed, ledger))
+        }
+    }
+}
+
+/// The state if some session is or seems to be the object; `None` if none does.
+fn with_server(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
+    let is_ours = |session: &&Session| {
+        session.marker().is_some_and(|marker| marker.town == desired.town && marker.address == object.address)
+    };
+    let states: Vec<State> =
+        server.sessions.iter().filter(is_ours).map(|session| of_session(session, server.id, desired)).collect();
+    let living = states.iter().filter(|state| state.has_living_process()).count();
+    if living > 1 {
+        return Some(State::Duplicate { count: living });
+    }
+    // A living one before a dead one, an unknown one before both: what might live must not be doubled.
+    let best = states.into_iter().max_by_key(|state| match state {
+        State::Unknown(_) | State::Ending => 3,
+        state if state.has_living_process() => 2,
+        _ => 1,
+    });
+    best.or_else(|| of_name(object, desired, server))
+}
+
+/// The state of a session that carries the object's marker.
+fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State {
+    let Some(pane) = session.agent_pane() else {
+        return State::PaneGone { fence: fence(session, server, None, None) };
+    };
+    match &pane.life {
+        Seen::Unknown(why) => State::Unknown(why.clone()),
+        Seen::Known(Life::Ending) => State::Ending,
+        Seen::Known(Life::Gone { exit }) => State::Dead { fence: fence(session, server, Some(pane), None), exit: *exit },
+        Seen::Known(Life::Detached { process }) => {
+            State::Detached { process: *process, fence: Some(fence(session, server, Some(pane), Some(*process))) }
+        }
+        Seen::Known(Life::Running { process, lived, bare_shell }) => {
+            let fence = fence(session, server, Some(pane), Some(*process));
+            let incarnation = session.marker().map(|marker| Incarnation {
+                server,
+                session: session.id,
+                pane: pane.id,
+                process: *process,
+                marker,
+            });
+            let alive =
+                Alive { fence, incarnation, lived: *lived, attached: session.attached > 0, spec: session.spec.clone() };
+            match bare_shell {
+                _ if *lived < desired.policy.controller.settle.get() => State::Starting(alive),
+                // Not being able to tell is no reason to call it dead.
+                Seen::Known(true) if !is_meant_to_be_a_shell(session, desired) => State::BareShell(alive),
+                Seen::Known(_) | Seen::Unknown(_) => State::Running(alive),
+            }
+        }
+    }
+}
+
+/// Whether the object's own command is a bare shell: then a shell in its pane is no remnant.
+fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
+    let object = session.marker().and_then(|marker| desired.objects.get(&marker.address));
+    object.is_none_or(|object| match object.recipe.command.as_slice() {
+        [_] => true,
+        [_, flags @ ..] => flags.iter().all(|flag| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c'))),
+        [] => true,
+    })
+}
+
+/// Nothing carries the object's marker. Does anything have its name?
+fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
+    let session = server.sessions.iter().find(|session| session.name == object.recipe.session)?;
+    let foreign = |why: &str| Some(State::Foreign { session: session.name.clone(), why: Why::new(why) });
+    if let Some(marker) = session.marker() {
+        return if marker.town == desired.town {
+            foreign(&format!("it is the session of {}", marker.address))
+        } else {
+            foreign("it belongs to another town")
+        };
+    }
+    if !session.label.is_empty() {
+        return foreign("its @gtctl option is no marker of gtctl");
+    }
+    match &session.claim {
+        None => foreign("it carries no marker"),
+        Some(Seen::Unknown(why)) => Some(State::Unknown(why.clone())),
+        Some(Seen::Known(claim)) => match proves(claim, object, desired) {
+            Err(why) => foreign(&why),
+            Ok(()) => Some(adoptable(session, claim, server)),
+        },
+    }
+}
+
+/// Whether a session's environment proves that it is this object of this town: gtctl's own variables, or all of gt's.
+fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), String> {
+    let address = object.address.to_string();
+    if let (Some(town), Some(whom)) = (&claim.gtctl_town, &claim.gtctl_object) {
+        return if town == desired.town.as_str() && *whom == address {
+            Ok(())
+        } else {
+            Err("its environment is that of another object or town".to_owned())
+        };
+    }
+    let root = claim.root.as_deref().ok_or("nothing in its environment names a town")?;
+    if std::path::Path::new(root) != desired.root {
+        return Err(format!("its GT_ROOT is {root}"));
+    }
+    let role = claim.role.as_deref().ok_or("its environment names this town, but no role")?;
+    let is_role = role == address || role == object.address.role().as_str();
+    let is_rig = claim.rig.as_deref() == object.address.rig().map(|rig| rig.as_str());
+    let is_worker = claim.worker.as_deref() == object.address.worker().map(|name| name.as_str());
+    if is_role && is_rig && is_worker { Ok(()) } else { Err(format!("its environment says that it is {role}")) }
+}
+
+fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
+    // Where gt started the agent, if it said so; else where it must have: the oldest pane.
+    let named = claim.pane.as_deref().and_then(|id| session.panes.iter().find(|pane| pane.id.to_string() == id));
+    let Some(pane) = named.or(session.panes.first()) else {
+        return State::Unknown(Why::new("its session has no pane"));
+    };
+    match &pane.life {
+        Seen::Unknown(why) => State::Unknown(why.clone()),
+        Seen::Known(Life::Ending) => State::Ending,
+        Seen::Known(Life::Running { process, lived, .. }) => {
+            let fence = fence(session, server.id, Some(pane), Some(*process));
+            let alive =
+                Alive { fence: fence.clone(), incarnation: None, lived: *lived, attached: session.attached > 0, spec: None };
+            State::Adoptable { fence, alive }
+        }
+        Seen::Known(Life::Gone { .. } | Life::Detached { .. }) => {
+            State::Foreign { session: session.name.clone(), why: Why::new("gt started it, and it has ended; `gt` cleans it up") }
+        }
+    }
+}
+
+/// No session is the object. What does the ledger say became of it?
+fn without_session(address: &Address, server: Option<&ServerUp>, observed: &Observed, ledger: &Ledger) -> State {
+    let Some(incarnation) = ledger.objects.get(address).and_then(|record| record.incarnation.as_ref()) else {
+        return State::Absent;
+    };
+    match observed.past.get(address) {
+        None => State::Unknown(Why::new("its remembered process was not looked at")),
+        Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
+        Some(Seen::Known(true)) => State::Detached { process: incarnation.process, fence: None },
+        Some(Seen::Known(false)) if server.map(|server| server.id) == Some(incarnation.server) => State::Vanished,
+        Some(Seen::Known(false)) => State::ServerLost,
+    }
+}
+
+fn fence(session: &Session, server: ProcessId, pane: Option<&Pane>, process: Option<ProcessId>) -> Fence {
+    Fence {
+        server,
+        session: session.id,
+        name: session.name.clone(),
+        label: session.label.clone(),
+        pane: pane.map(|pane| (pane.id, pane.pid)),
+        process,
+    }
+}
+
+/// The fence of a session of ours that no object claims, for `--prune`.
+pub(super) fn fence_of_unlisted(session: &Session, server: ProcessId) -> Fence {
+    let pane = session.agent_pane();
+    let process = pane.and_then(|pane| match &pane.life {
+        Seen::Known(Life::Running { process, .. } | Life::Detached { process }) => Some(*process),
+        Seen::Known(Life::Gone { .. } | Life::Ending) | Seen::Unknown(_) => None,
+    });
+    fence(session, server, pane, process)
+}
+
+/// The state of a session of ours that no object claims.
+pub(super) fn state_of_unlisted(session: &Session, server: ProcessId, desired: &Desired) -> State {
+    of_session(session, server, desired)
+}

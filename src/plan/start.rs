@@ -1,0 +1,156 @@
+//! The gates that a start must pass, one after the other. The first that is shut gives the reason.
+
+use std::collections::BTreeMap;
+
+use crate::desired::{Desired, Object};
+use crate::ledger::{Attempt, Cause, Ledger, May, Record, may_start};
+use crate::model::{Address, Evidence, Reason, Seen, Stamp, Why};
+use crate::observed::Observed;
+use crate::town::files::town_toml::RestartPolicy;
+
+use super::judge;
+use super::types::{Action, Decision, Gate, Launch, LaunchInto, State, Step, Verdict};
+
+/// Everything that a verdict may depend on.
+pub struct Input<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// The graph.
+    pub desired: &'a Desired,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// What is remembered.
+    pub ledger: &'a Ledger,
+    /// The moment.
+    pub now: &'a Stamp,
+    /// Verdicts on the objects of earlier waves.
+    pub judged: &'a BTreeMap<&'a Address, Verdict>,
+}
+
+/// Lets a start pass, or holds it.
+pub fn gates(verdict: &mut Verdict, input: &Input<'_>, because: Reason) {
+    let record = input.ledger.record(&input.object.address);
+    match through(verdict, input, &record, &because) {
+        Err(reason) => {
+            verdict.evidence.extend(record.starts.last().map(|start| {
+                Evidence::aged(format!("last started, restart {} since it was stable", record.restarts()), input.now.since(&start.at))
+            }));
+            verdict.hold(reason);
+        }
+        Ok((launch, gate)) => {
+            let has_run = !matches!(because, Reason::Absent);
+            verdict.because = if launch.cause == Cause::Probe { Reason::Probe } else { because };
+            let action = if has_run { Action::Restart(launch) } else { Action::Start(launch) };
+            verdict.decision = Decision::Step(Step { action, gate });
+        }
+    }
+}
+
+fn through(verdict: &Verdict, input: &Input<'_>, record: &Record, because: &Reason) -> Result<(Launch, Gate), Reason> {
+    server(input)?;
+    policy(input.object, because)?;
+    let attempt = backoff(input, record)?;
+    memory(input.ledger)?;
+    let place = input.observed.places.get(&input.object.address).ok_or(Reason::Unknown { why: Why::new("its directory was not looked at") })?;
+    let directory = judge::seen(&place.directory)?.clone().ok_or_else(|| missing_directory(input.object))?;
+    let program = judge::seen(&place.program)?.clone().ok_or_else(|| Reason::ProgramMissing {
+        program: input.object.recipe.program().to_owned(),
+        path: place.path.clone(),
+    })?;
+    let gate = order(input)?;
+    let into = match &verdict.state {
+        State::Dead { fence, .. } => LaunchInto::DeadPane(fence.clone()),
+        State::PaneGone { fence } => LaunchInto::NewWindow(fence.clone()),
+        State::BareShell(alive) => LaunchInto::Replacing(alive.fence.clone()),
+        _ => LaunchInto::NewSession,
+    };
+    let cause = match (attempt, because) {
+        (Attempt::Probe, _) => Cause::Probe,
+        (Attempt::Ordinary, Reason::Absent) => Cause::First,
+        (Attempt::Ordinary, Reason::ServerLost) => Cause::ServerLost,
+        (Attempt::Ordinary, Reason::Exited { exit: Some(exit) }) if exit.is_clean() => Cause::CleanExit,
+        (Attempt::Ordinary, _) => Cause::Crash,
+    };
+    Ok((Launch { into, cause, directory, program }, gate))
+}
+
+fn missing_directory(object: &Object) -> Reason {
+    let all: Vec<String> = object.recipe.directories.iter().map(|directory| directory.display().to_string()).collect();
+    Reason::DirectoryMissing { directory: all.join(" or ") }
+}
+
+/// The files name another socket than the one that the agents were last seen at, and that server lives: starting here would double them.
+fn server(input: &Input<'_>) -> Result<(), Reason> {
+    let Some(recorded) = &input.ledger.server else { return Ok(()) };
+    if recorded.socket == input.observed.socket {
+        return Ok(());
+    }
+    match &input.observed.past_server {
+        Some(Seen::Known(false)) | None => Ok(()),
+        Some(Seen::Known(true)) => Err(Reason::ServerChanged { recorded: recorded.socket.clone() }),
+        Some(Seen::Unknown(why)) => Err(Reason::Unknown { why: why.clone() }),
+    }
+}
+
+fn policy(object: &Object, because: &Reason) -> Result<(), Reason> {
+    let exit = match because {
+        Reason::Exited { exit } => *exit,
+        Reason::ShellLeft | Reason::PaneGone | Reason::Vanished => None,
+        // It never ran, or ended through no fault of its own.
+        _ => return Ok(()),
+    };
+    match object.restart {
+        RestartPolicy::Always => Ok(()),
+        RestartPolicy::Never => Err(Reason::Finished { exit }),
+        RestartPolicy::OnFailure => match exit {
+            Some(exit) if exit.is_clean() => Err(Reason::Finished { exit: Some(exit) }),
+            Some(_) => Ok(()),
+            None if matches!(because, Reason::Exited { .. }) => {
+                Err(Reason::Unknown { why: Why::new("it ended and tmux does not know how; whether that was a failure cannot be told") })
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+fn backoff(input: &Input<'_>, record: &Record) -> Result<Attempt, Reason> {
+    let policy = &input.desired.policy;
+    match may_start(record, &input.object.recipe.spec(), policy, input.now) {
+        May::Now(attempt) => Ok(attempt),
+        May::After { until, restarts } => Err(Reason::Backoff { until, attempt: restarts, of: policy.crash_loop.count }),
+        May::CrashLoop { restarts, probe_at } => {
+            Err(Reason::CrashLoop { count: restarts, window: policy.crash_loop.window.get(), probe_at })
+        }
+    }
+}
+
+fn memory(ledger: &Ledger) -> Result<(), Reason> {
+    match &ledger.trouble {
+        None => Ok(()),
+        Some(why) => Err(Reason::MemoryNotDurable { why: why.clone() }),
+    }
+}
+
+/// What it needs must be alive first. What is not wanted to run is not waited for: an order is not a requirement.
+fn order(input: &Input<'_>) -> Result<Gate, Reason> {
+    let mut coming = Vec::new();
+    let mut missing = Vec::new();
+    for need in &input.object.after {
+        let wanted = input.desired.objects.get(need).is_some_and(|object| judge::is_wanted(object, input.now));
+        let Some(verdict) = input.judged.get(need).filter(|_| wanted) else { continue };
+        match (&verdict.state, &verdict.decision) {
+            (State::Running(_), _) => {}
+            _ if matches!(verdict.because, Reason::Finished { .. }) => {}
+            (State::Starting(_), _) | (_, Decision::Step(_)) => coming.push(need.clone()),
+            _ if verdict.because == Reason::InFlight => coming.push(need.clone()),
+            _ => missing.push(need.clone()),
+        }
+    }
+    if !missing.is_empty() {
+        Err(Reason::WaitingFor { needs: missing })
+    } else if coming.is_empty() {
+        Ok(Gate::Ready)
+    } else {
+        Ok(Gate::After(coming))
+    }
+}

@@ -1,0 +1,433 @@
+//! The plan as data: it can be printed, stored, compared and carried out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::desired::Desired;
+use crate::ledger::Cause;
+use crate::model::{Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why};
+
+/// What a person asked of this very plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Stop what is ours and no longer listed in any file.
+    pub prune: bool,
+}
+
+/// What is to be done, what is not, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// One verdict an object, in order of waves and addresses.
+    pub verdicts: Vec<Verdict>,
+    /// Sessions that are not managed.
+    pub unmanaged: Vec<Unmanaged>,
+    /// A ceiling was hit: what it refused, and under which id it can be approved.
+    pub refusal: Option<Refusal>,
+    /// When the plan would be another one although nothing else changes.
+    pub wake: Option<Stamp>,
+}
+
+/// What is to become of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Which.
+    pub address: Address,
+    /// How it stands.
+    pub state: State,
+    /// What follows.
+    pub decision: Decision,
+    /// Why.
+    pub because: Reason,
+    /// What that rests on.
+    pub evidence: Vec<Evidence>,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// What the one who asked gave as a reason.
+    pub note: Option<String>,
+    /// It runs from another spec than the files give now; a restart would apply it.
+    pub drifted: bool,
+}
+
+/// What follows from a verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// It is as it should be.
+    Nothing,
+    /// Something would be done, and is held back.
+    Held,
+    /// Something is done.
+    Step(Step),
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What.
+    pub action: Action,
+    /// When its turn comes.
+    pub gate: Gate,
+}
+
+/// The kinds of things to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Start what has not run.
+    Start(Launch),
+    /// Start again what has ended. Not a kill: what is dead cannot be killed.
+    Restart(Launch),
+    /// Stop it.
+    Kill(Fence),
+    /// Type into it.
+    Nudge {
+        /// Into what.
+        fence: Fence,
+        /// What.
+        text: String,
+    },
+    /// Label a session of gt's as ours.
+    Adopt(Fence),
+}
+
+impl Action {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Restart(_) => "restart",
+            Self::Kill(_) => "kill",
+            Self::Nudge { .. } => "nudge",
+            Self::Adopt(_) => "adopt",
+        }
+    }
+
+    /// The launch, if it starts something.
+    pub fn launch(&self) -> Option<&Launch> {
+        match self {
+            Self::Start(launch) | Self::Restart(launch) => Some(launch),
+            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) => None,
+        }
+    }
+}
+
+/// How a start is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launch {
+    /// Where its session comes from.
+    pub into: LaunchInto,
+    /// What it weighs in the ledger.
+    pub cause: Cause,
+    /// Its working directory, seen to exist.
+    pub directory: PathBuf,
+    /// Its program, found.
+    pub program: PathBuf,
+}
+
+/// Where a start finds its session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LaunchInto {
+    /// A new session; fails if the name is taken.
+    NewSession,
+    /// The dead pane of its session; fails if the pane is alive.
+    DeadPane(Fence),
+    /// A new window of its session, whose agent pane is gone.
+    NewWindow(Fence),
+    /// A new session, after the old one with its bare shell is stopped.
+    Replacing(Fence),
+}
+
+/// What must still be true at the moment of acting (law 3). Only [`presence`](super::presence()) makes one, from what was observed:
+/// nobody can aim at a bare name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    pub(super) server: ProcessId,
+    pub(super) session: SessionId,
+    pub(super) name: String,
+    pub(super) label: String,
+    pub(super) pane: Option<(PaneId, i32)>,
+    pub(super) process: Option<ProcessId>,
+}
+
+impl Fence {
+    /// The tmux server.
+    pub fn server(&self) -> ProcessId {
+        self.server
+    }
+
+    /// The session.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The session's name when it was seen.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of the session's `@gtctl` option; empty for a session that is to be adopted.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The agent's pane and the pid that tmux had for it.
+    pub fn pane(&self) -> Option<(PaneId, i32)> {
+        self.pane
+    }
+
+    /// The agent's process, if it lives.
+    pub fn process(&self) -> Option<ProcessId> {
+        self.process
+    }
+}
+
+/// When a step's turn comes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Gate {
+    /// Now.
+    Ready,
+    /// When these have been seen alive (for a start) or gone (for a stop).
+    After(Vec<Address>),
+    /// When a start that is under way is done: `starts-in-flight`.
+    Turn,
+    /// Not before this moment: `starts-per-minute`.
+    NotBefore(Stamp),
+}
+
+/// How an object stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// There is no session, and the ledger knows of no earlier one.
+    Absent,
+    /// There was one; its process is gone.
+    Vanished,
+    /// There was one, in a tmux server that is gone.
+    ServerLost,
+    /// It lives, but not yet for long enough to count.
+    Starting(Alive),
+    /// It lives.
+    Running(Alive),
+    /// Only a bare shell is left in its pane.
+    BareShell(Alive),
+    /// Its process ended in its pane.
+    Dead {
+        /// Its session.
+        fence: Fence,
+        /// How it ended.
+        exit: Option<Exit>,
+    },
+    /// Its session is there, the pane it ran in is not.
+    PaneGone {
+        /// Its session.
+        fence: Fence,
+    },
+    /// Its terminal closed, its process lives on.
+    Detached {
+        /// The process.
+        process: ProcessId,
+        /// Its session, if that is still there.
+        fence: Option<Fence>,
+    },
+    /// The kernel says it is gone, tmux has not noticed yet: look again in a moment.
+    Ending,
+    /// gt started it; its environment proves that it is this object of this town.
+    Adoptable {
+        /// The session.
+        fence: Fence,
+        /// Its process.
+        alive: Alive,
+    },
+    /// Something else has its name.
+    Foreign {
+        /// The name.
+        session: String,
+        /// Why it is not ours.
+        why: Why,
+    },
+    /// Several living sessions carry its marker.
+    Duplicate {
+        /// How many.
+        count: usize,
+    },
+    /// The tmux server lives, its socket file does not.
+    SocketLost {
+        /// The server's pid.
+        pid: Option<i32>,
+    },
+    /// It cannot be told.
+    Unknown(Why),
+}
+
+/// A living agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alive {
+    /// What to act on.
+    pub fence: Fence,
+    /// Which life it is; `None` for one that is not labelled yet.
+    pub incarnation: Option<Incarnation>,
+    /// For how long its process has lived.
+    pub lived: Duration,
+    /// Whether somebody is attached.
+    pub attached: bool,
+    /// What it was started from.
+    pub spec: Option<SpecHash>,
+}
+
+impl State {
+    /// The word for it, in output and in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Absent | Self::Vanished | Self::ServerLost => "absent",
+            Self::Starting(_) => "starting",
+            Self::Running(_) | Self::Adoptable { .. } => "running",
+            Self::BareShell(_) | Self::Dead { .. } | Self::PaneGone { .. } => "dead",
+            Self::Detached { .. } => "detached",
+            Self::Foreign { .. } => "foreign",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Ending | Self::SocketLost { .. } | Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// The living agent, if there is exactly one and it is labelled.
+    pub fn alive(&self) -> Option<&Alive> {
+        match self {
+            Self::Starting(alive) | Self::Running(alive) => Some(alive),
+            _ => None,
+        }
+    }
+
+    /// Whether stopping it would end a living process of ours.
+    pub fn has_living_process(&self) -> bool {
+        match self {
+            Self::Starting(_) | Self::Running(_) | Self::BareShell(_) | Self::Detached { .. } | Self::Adoptable { .. } => true,
+            Self::Absent
+            | Self::Vanished
+            | Self::ServerLost
+            | Self::Dead { .. }
+            | Self::PaneGone { .. }
+            | Self::Ending
+            | Self::Foreign { .. }
+            | Self::Duplicate { .. }
+            | Self::SocketLost { .. }
+            | Self::Unknown(_) => false,
+        }
+    }
+}
+
+/// A session that is not managed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unmanaged {
+    /// Its name.
+    pub session: String,
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub why: String,
+    /// Whether it carries this town's marker: then `--prune` stops it.
+    pub ours: bool,
+}
+
+/// What a ceiling refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Names exactly this set of stops.
+    pub id: String,
+    /// What it would have stopped.
+    pub stops: Vec<Address>,
+    /// How many may be stopped.
+    pub limit: usize,
+}
+
+/// The five numbers of the last line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// To start.
+    pub start: usize,
+    /// To restart.
+    pub restart: usize,
+    /// To nudge.
+    pub nudge: usize,
+    /// To kill.
+    pub kill: usize,
+    /// Held.
+    pub held: usize,
+}
+
+impl Plan {
+    /// Counts the steps and the holds. What is off because no file turned it on is not held, it is just not there.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for verdict in &self.verdicts {
+            match &verdict.decision {
+                Decision::Nothing => {}
+                Decision::Held if verdict.is_off_by_default() => {}
+                Decision::Held => counts.held += 1,
+                Decision::Step(step) => match step.action {
+                    Action::Start(_) => counts.start += 1,
+                    Action::Restart(_) => counts.restart += 1,
+                    Action::Nudge { .. } => counts.nudge += 1,
+                    Action::Kill(_) => counts.kill += 1,
+                    Action::Adopt(_) => {}
+                },
+            }
+        }
+        counts
+    }
+
+    /// The verdicts that do something.
+    pub fn steps(&self) -> impl Iterator<Item = (&Verdict, &Step)> {
+        self.verdicts.iter().filter_map(|verdict| match &verdict.decision {
+            Decision::Step(step) => Some((verdict, step)),
+            Decision::Nothing | Decision::Held => None,
+        })
+    }
+
+    /// The verdict on one object.
+    pub fn of(&self, address: &Address) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.address == *address)
+    }
+}
+
+impl Verdict {
+    /// Off, because no file turned it on.
+    pub fn is_off_by_default(&self) -> bool {
+        self.because == Reason::Disabled && self.origin == Origin::Default
+    }
+
+    /// Makes it a hold for another reason.
+    pub(super) fn hold(&mut self, because: Reason) {
+        self.decision = Decision::Held;
+        self.because = because;
+    }
+
+    pub(super) fn step_mut(&mut self) -> Option<&mut Step> {
+        match &mut self.decision {
+            Decision::Step(step) => Some(step),
+            Decision::Nothing | Decision::Held => None,
+        }
+    }
+}
+
+/// How soon to look again at something that is just ending.
+const ENDING_LOOK: Duration = Duration::from_millis(50);
+
+/// The earliest moment at which one of the verdicts changes by itself.
+pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
+    let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
+        match (&verdict.because, &verdict.state, &verdict.decision) {
+            (Reason::Backoff { until, .. }, _, _) => Some(until.clone()),
+            (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
+            (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
+            (_, State::Starting(alive), _) => Some(now.plus(desired.policy.controller.settle.get().saturating_sub(alive.lived))),
+            (_, _, Decision::Step(Step { gate: Gate::NotBefore(until), .. })) => Some(until.clone()),
+            _ => None,
+        }
+    };
+    let of_hold = |until: Timestamp| -> Option<Stamp> {
+        let wait = Duration::try_from(until.duration_since(now.wall)).ok()?;
+        Some(now.plus(wait))
+    };
+    let holds = desired.objects.values().flat_map(|object| &object.holds).filter_map(|hold| hold.until).filter_map(of_hold);
+    verdicts.iter().filter_map(of_verdict).chain(holds).min_by_key(|wake| now.until(wake))
+}

@@ -1,0 +1,126 @@
+//! The event log: `daemon/gtctl/events.jsonl`, one JSON object a line, for a change and never for a state.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Address, Evidence, Origin, Reason};
+
+/// The log's name, below `daemon/gtctl/`.
+pub const EVENTS_FILE: &str = "events.jsonl";
+
+/// The log is renamed to `events.jsonl.1` when it has grown to this; two files are kept.
+const LOG_SIZE_MAX: u64 = 8 * 1024 * 1024;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Event {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// What kind of thing.
+    pub kind: Kind,
+    /// To whom; `None` for the town.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Address>,
+    /// What was done: `start`, `restart`, `kill`, `nudge`, `adopt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// In words.
+    pub text: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What that rested on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Which life of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<String>,
+}
+
+/// Kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Something is about to be done.
+    Step,
+    /// What came of it.
+    Outcome,
+    /// Something is held back that was not, or for another reason.
+    Held,
+    /// An object runs that did not.
+    Running,
+    /// A ceiling refused a plan.
+    Refusal,
+    /// The files became wrong, or right again.
+    Config,
+    /// The tmux server was lost, or another one took its place.
+    Server,
+    /// The controller started or ended.
+    Controller,
+}
+
+impl Event {
+    /// An event of the town.
+    pub fn of_town(at: jiff::Timestamp, kind: Kind, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { at, kind, object: None, action: None, text, reason: None, evidence: Vec::new(), origin: None, incarnation: None }
+    }
+}
+
+/// Appends to the log and rotates it.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// The log in this directory, which is created when the first event is.
+    pub fn new(directory: &Path) -> Self {
+        Self { path: directory.join(EVENTS_FILE) }
+    }
+
+    /// Appends events, each as one line.
+    pub fn append(&self, events: &[Event]) -> io::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        if let Some(directory) = self.path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > LOG_SIZE_MAX) {
+            std::fs::rename(&self.path, self.path.with_extension("jsonl.1"))?;
+        }
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+        }
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?.write_all(&lines)
+    }
+}
+
+/// Reads the log, oldest first. Lines that make no sense, such as a torn last one, are passed over.
+pub fn read(directory: &Path) -> io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    let path = directory.join(EVENTS_FILE);
+    for file in [path.with_extension("jsonl.1"), path] {
+        match std::fs::File::open(&file) {
+            Ok(file) => {
+                for line in io::BufReader::new(file).lines() {
+                    events.extend(serde_json::from_str::<Event>(&line?).ok());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
+}

@@ -1,0 +1,198 @@
+//! Words for people: what each reason, step and outcome is called. Nothing here is parsed by anybody; scripts have the codes.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::events::{Event, Kind};
+use crate::act::{Order, Outcome};
+use crate::ledger::FileSeen;
+use crate::model::{Address, Exit, Origin, Period, Reason, Stamp};
+use crate::plan::{Action, Decision, Gate, LaunchInto, Refusal, Step, Verdict};
+use crate::town::diagnostic::{Diagnostic, Label};
+
+/// A length of time, rounded so that it does not pretend to matter more than it does.
+pub fn length(length: Duration) -> String {
+    let rounded = if length >= Duration::from_secs(1) { Duration::from_secs(length.as_secs()) } else { length };
+    Period::from(rounded).to_string()
+}
+
+/// A moment of today by its time, another one with its date, in the local zone.
+pub fn moment(moment: &Stamp, now: &Stamp) -> String {
+    let zone = TimeZone::system();
+    let (then, today) = (moment.wall.to_zoned(zone.clone()), now.wall.to_zoned(zone));
+    let format = if then.date() == today.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    then.strftime(format).to_string()
+}
+
+/// A reason in words.
+pub fn reason(reason: &Reason, now: &Stamp) -> String {
+    match reason {
+        Reason::Absent => "it is not there".to_owned(),
+        Reason::Vanished => "session vanished, no stop recorded".to_owned(),
+        Reason::Exited { exit } => format!("it ended: {}", ended(*exit)),
+        Reason::ShellLeft => "its agent ended and left a bare shell".to_owned(),
+        Reason::PaneGone => "the pane it ran in is gone".to_owned(),
+        Reason::ServerLost => "its tmux server is gone".to_owned(),
+        Reason::Probe => "crash loop: time for one more try".to_owned(),
+        Reason::Parked => "its rig is parked".to_owned(),
+        Reason::Docked => "its rig is docked".to_owned(),
+        Reason::Pruned => "no file lists it any more".to_owned(),
+        Reason::Asked { by } => format!("asked for by {by}"),
+        Reason::StartedByGt => "gt started it for this town".to_owned(),
+        Reason::Running => "as it should be".to_owned(),
+        Reason::Starting { lived } => format!("started {} ago, not settled yet", length(*lived)),
+        Reason::InFlight => "an action on it is under way".to_owned(),
+        Reason::Disabled => "it is disabled".to_owned(),
+        Reason::NoRestart => "restarts of its rig are off".to_owned(),
+        Reason::Frozen => "frozen: nothing is touched".to_owned(),
+        Reason::LayerUnreadable { why } => format!("a file that could hold it cannot be read: {why}"),
+        Reason::Unknown { why } => format!("cannot tell: {why}"),
+        Reason::Foreign { session, why } => format!("session {session} is taken by something that is not ours: {why}"),
+        Reason::Duplicate { count } => format!("{count} living sessions carry its marker; stop all but one by hand"),
+        Reason::Detached { pid } => format!("its terminal is closed, but process {pid} lives on"),
+        Reason::Attached => "somebody is attached to its session".to_owned(),
+        Reason::Finished { exit } => format!("finished ({}), and its restart policy leaves it at that", ended(*exit)),
+        Reason::Backoff { until, attempt, of } => {
+            format!("until {}, backoff: restart {attempt}, {of} are a crash loop", moment(until, now))
+        }
+        Reason::CrashLoop { count, window, probe_at } => {
+            format!("until {}, crash loop: {count} restarts in {}", moment(probe_at, now), length(*window))
+        }
+        Reason::DirectoryMissing { directory } => format!("cannot start: directory missing: {directory}"),
+        Reason::ProgramMissing { program, path } => format!("cannot start: command not found: {program} (PATH={path})"),
+        Reason::SessionLimit { limit } => format!("the town has {limit} sessions, which is its limit (limits.sessions)"),
+        Reason::WaitingFor { needs } => format!("waiting for {}, which is not alive", list(needs)),
+        Reason::MassStop { refusal, count, limit } => {
+            format!("mass stop refused: {count} stops planned, {limit} allowed; `gtctl approve {refusal}` lifts it once")
+        }
+        Reason::SocketLost { pid: Some(pid) } => {
+            format!("socket lost: tmux server {pid} lives, its socket file is gone; `kill -USR1 {pid}` brings it back")
+        }
+        Reason::SocketLost { pid: None } => {
+            "socket lost: a tmux server lives, its socket file is gone; send it USR1 to bring it back".to_owned()
+        }
+        Reason::ServerChanged { recorded } => {
+            format!("its tmux server was at {recorded} and lives there still; stop what runs there, or set town.socket back")
+        }
+        Reason::MemoryNotDurable { why } => format!("what cannot be remembered is not started: {why}"),
+    }
+}
+
+fn ended(exit: Option<Exit>) -> String {
+    exit.map_or_else(|| "how is not known".to_owned(), |exit| exit.to_string())
+}
+
+/// Addresses in a row.
+pub fn list(addresses: &[Address]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Who asked, if anybody did, and what they said of it.
+pub fn origin(verdict: &Verdict) -> String {
+    let note = verdict.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    match &verdict.origin {
+        Origin::Default => format!("built-in default{note}"),
+        other => format!("{other}{note}"),
+    }
+}
+
+/// What a step waits for, if it waits.
+pub fn gate(gate: &Gate, now: &Stamp) -> Option<String> {
+    match gate {
+        Gate::Ready => None,
+        Gate::After(needs) => Some(format!("after {}", list(needs))),
+        Gate::Turn => Some("when a start under way is done (limits.starts-in-flight)".to_owned()),
+        Gate::NotBefore(until) => Some(format!("at {} (limits.starts-per-minute)", moment(until, now))),
+    }
+}
+
+/// How a step is made, where that is not obvious.
+pub fn how(action: &Action) -> Option<&'static str> {
+    match action.launch().map(|launch| &launch.into) {
+        Some(LaunchInto::DeadPane(_)) => Some("in its dead pane"),
+        Some(LaunchInto::NewWindow(_)) => Some("in a new window of its session"),
+        Some(LaunchInto::Replacing(_)) => Some("in a new session, after the old one is stopped"),
+        Some(LaunchInto::NewSession) | None => None,
+    }
+}
+
+/// A refusal in words.
+pub fn refusal(refusal: &Refusal) -> String {
+    format!(
+        "held: mass stop refused: {} would be stopped at once, and no more than {} may be; if that is meant, `gtctl approve {}` lifts it once",
+        list(&refusal.stops),
+        refusal.limit,
+        refusal.id
+    )
+}
+
+/// The first error, as one line.
+pub fn first_line(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.first().map_or_else(String::new, |diagnostic| {
+        let file = diagnostic.labels.first().map(|label| format!("{}: ", label.file)).unwrap_or_default();
+        format!("{file}{}", diagnostic.title)
+    })
+}
+
+/// A file that was there is gone.
+pub fn missing_file(file: &str, seen: &FileSeen) -> Diagnostic {
+    let zone = TimeZone::system();
+    let since = seen.since.wall.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string();
+    let title = format!("{file} is gone; it was there since {since}, and a missing file is no instruction");
+    let label = Label { file: file.to_owned(), span: None, text: String::new() };
+    Diagnostic::error(title, label).with_help(format!("restore it; if it was removed on purpose, run `gtctl approve --missing {file}`"))
+}
+
+/// The event of a verdict that is news.
+pub fn event_of_verdict(verdict: &Verdict, kind: Kind, now: &Stamp) -> Event {
+    let text = match (&verdict.decision, kind) {
+        (Decision::Held, _) => format!("held: {}", reason(&verdict.because, now)),
+        _ => format!("{}: {}", verdict.state.word(), reason(&verdict.because, now)),
+    };
+    Event {
+        object: Some(verdict.address.clone()),
+        reason: Some(verdict.because.clone()),
+        evidence: verdict.evidence.clone(),
+        origin: Some(verdict.origin.clone()),
+        incarnation: verdict.state.alive().and_then(|alive| Some(alive.incarnation.as_ref()?.marker.incarnation.to_string())),
+        ..Event::of_town(now.wall, kind, text)
+    }
+}
+
+/// The event of a step about to be carried out.
+pub fn event_of_step(verdict: &Verdict, step: &Step, order: &Order, now: &Stamp) -> Event {
+    let how = how(&step.action).map(|how| format!(", {how}")).unwrap_or_default();
+    let text = format!("{}: {}{how}", step.action.word(), reason(&verdict.because, now));
+    Event {
+        object: Some(verdict.address.clone()),
+        action: Some(step.action.word().to_owned()),
+        reason: Some(verdict.because.clone()),
+        evidence: verdict.evidence.clone(),
+        origin: Some(verdict.origin.clone()),
+        incarnation: Some(order.incarnation.to_string()),
+        ..Event::of_town(now.wall, Kind::Step, text)
+    }
+}
+
+/// The event of what came of a step.
+pub fn event_of_outcome(order: &Order, outcome: &Outcome, now: &Stamp) -> Event {
+    let process = match outcome {
+        Outcome::Done(Some(incarnation)) => format!(", process {} in session {}", incarnation.process, incarnation.session),
+        _ => String::new(),
+    };
+    Event {
+        object: Some(order.address.clone()),
+        action: Some(order.action.word().to_owned()),
+        incarnation: Some(order.incarnation.to_string()),
+        ..Event::of_town(now.wall, Kind::Outcome, format!("{} {outcome}{process}", order.action.word()))
+    }
+}
+
+/// An event as one line for logs: no time, the log has its own.
+pub fn event_line(event: &Event) -> String {
+    match &event.object {
+        Some(object) => format!("{object}: {}", event.text),
+        None => event.text.clone(),
+    }
+}
