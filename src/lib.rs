@@ -1,3 +1,4 @@
 //! gtctl keeps a Gas Town running the way its files say.
 pub mod model;
+pub mod report;
 pub mod town;
