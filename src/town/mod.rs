@@ -14,6 +14,7 @@ pub mod schema;
 pub mod source;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use edit::{EditError, set_rig_state, write_edit};
 pub use files::{
     AutoRestart, DaemonFile, DisabledPatrol, DisabledPatrols, Patrol, RigEntry, RigsFile, Stop, Stops, Town,
     TownFiles, Wisp, WispStatus, read_all,

@@ -8,6 +8,9 @@ pub mod stops;
 pub mod town_toml;
 pub mod wisp;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use daemon::{DaemonFile, DisabledPatrol, DisabledPatrols, Patrol};

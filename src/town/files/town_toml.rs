@@ -10,7 +10,11 @@ mod moment;
 mod policy;
 mod read;
 
+#[cfg(test)]
+mod tests;
+
 pub use policy::{BackoffTable, ControllerTable, CrashLoopTable, LimitsTable};
+pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
 
 /// What a Gas Town should run, and how gtctl keeps it so. Everything is optional.
