@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const NAME_LENGTH_MAX: usize = 64;
 
 /// Names that mean something else in a town and so cannot name a rig, a worker or a session.
-pub const RESERVED_NAMES: &[&str] =
-    &["hq", "mayor", "deacon", "boot", "witness", "refinery", "polecats", "crew", "sessions", "overseer", "dog"];
+pub const RESERVED_NAMES: &[&str] = &[
+    "hq", "mayor", "deacon", "boot", "witness", "refinery", "polecats", "crew", "sessions", "overseer", "dog",
+];
 
 /// A name of a rig, a worker or a session: one to 64 of `A-Z a-z 0-9 _ -`, not starting with `-`.
 ///
@@ -163,7 +164,9 @@ impl Address {
     /// The rig it belongs to; `None` for objects of the town.
     pub fn rig(&self) -> Option<&Name> {
         match self {
-            Self::Witness(rig) | Self::Refinery(rig) | Self::Polecat(rig, _) | Self::Crew(rig, _) => Some(rig),
+            Self::Witness(rig) | Self::Refinery(rig) | Self::Polecat(rig, _) | Self::Crew(rig, _) => {
+                Some(rig)
+            }
             Self::Mayor | Self::Deacon | Self::Boot | Self::Session(_) => None,
         }
     }
@@ -196,7 +199,9 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let name = |part: &str| Name::parse(part).map_err(|source| BadAddress::Name { address: text.to_owned(), source });
+        let name = |part: &str| {
+            Name::parse(part).map_err(|source| BadAddress::Name { address: text.to_owned(), source })
+        };
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
             ["mayor"] => Ok(Self::Mayor),
@@ -256,7 +261,23 @@ mod tests {
     fn s76_names_outside_the_allowed_set_are_refused() {
         let long = "x".repeat(300);
         for bad in [
-            "a b", "a/b", "/x", "..", "a.b", "a:b", "-x", "=x", "%1", "$1", "@1", "", &long, "a\nb", "$(touch P)", "`x`", "ü",
+            "a b",
+            "a/b",
+            "/x",
+            "..",
+            "a.b",
+            "a:b",
+            "-x",
+            "=x",
+            "%1",
+            "$1",
+            "@1",
+            "",
+            &long,
+            "a\nb",
+            "$(touch P)",
+            "`x`",
+            "ü",
         ] {
             assert!(Name::parse(bad).is_err(), "{bad:?} must be refused");
         }
@@ -267,7 +288,16 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_was_written() {
-        for text in ["mayor", "deacon", "boot", "r/witness", "r/refinery", "r/polecats/nux", "r/crew/max", "sessions/s"] {
+        for text in [
+            "mayor",
+            "deacon",
+            "boot",
+            "r/witness",
+            "r/refinery",
+            "r/polecats/nux",
+            "r/crew/max",
+            "sessions/s",
+        ] {
             assert_eq!(text.parse::<Address>().map(|a| a.to_string()), Ok(text.to_owned()));
         }
         for text in ["", "x", "r/witness/x", "r/crew", "r//witness", "sessions/a.b"] {

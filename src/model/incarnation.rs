@@ -186,7 +186,14 @@ mod tests {
     fn a_marker_reads_back_and_nothing_else_reads_as_one() {
         let text = "0123456789ab.gastown/crew/max.ba9876543210";
         assert_eq!(text.parse::<Marker>().map(|m| m.to_string()), Ok(text.to_owned()));
-        for bad in ["", "x", "0123456789ab.mayor", "0123456789ab.mayor.zz", "0123456789ab.mayor.ba9876543210.", "0123456789AB.mayor.ba9876543210"] {
+        for bad in [
+            "",
+            "x",
+            "0123456789ab.mayor",
+            "0123456789ab.mayor.zz",
+            "0123456789ab.mayor.ba9876543210.",
+            "0123456789AB.mayor.ba9876543210",
+        ] {
             assert!(bad.parse::<Marker>().is_err(), "{bad:?}");
         }
     }

@@ -52,7 +52,8 @@ impl fmt::Display for Period {
         if whole == 0 {
             return if millis == 0 { f.write_str("0s") } else { write!(f, "{millis}ms") };
         }
-        let parts = [(whole / 86_400, "d"), (whole / 3600 % 24, "h"), (whole / 60 % 60, "m"), (whole % 60, "s")];
+        let parts =
+            [(whole / 86_400, "d"), (whole / 3600 % 24, "h"), (whole / 60 % 60, "m"), (whole % 60, "s")];
         let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(3);
         for (count, unit) in parts.iter().skip(first).take(2).filter(|(count, _)| *count > 0) {
             write!(f, "{count}{unit}")?;
@@ -63,7 +64,9 @@ impl fmt::Display for Period {
 
 impl From<Period> for String {
     fn from(period: Period) -> Self {
-        jiff::SignedDuration::try_from(period.0).map(|signed| format!("{signed:#}")).unwrap_or_else(|_| period.to_string())
+        jiff::SignedDuration::try_from(period.0)
+            .map(|signed| format!("{signed:#}"))
+            .unwrap_or_else(|_| period.to_string())
     }
 }
 

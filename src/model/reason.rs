@@ -208,7 +208,12 @@ impl Reason {
     pub fn is_wish(&self) -> bool {
         matches!(
             self,
-            Self::Parked | Self::Docked | Self::NoRestart | Self::Disabled | Self::Frozen | Self::Finished { .. }
+            Self::Parked
+                | Self::Docked
+                | Self::NoRestart
+                | Self::Disabled
+                | Self::Frozen
+                | Self::Finished { .. }
         )
     }
 

@@ -1,2 +1,117 @@
-//! The files.
+//! The files of a town, each read with the place of everything in it. What they mean together is decided elsewhere.
+
+mod check;
+pub mod daemon;
+mod json;
+pub mod rigs;
+pub mod stops;
 pub mod town_toml;
+pub mod wisp;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use daemon::{DaemonFile, DisabledPatrol, DisabledPatrols, Patrol};
+pub use rigs::{RigEntry, RigsFile};
+pub use stops::{Stop, Stops};
+pub use town_toml::Town;
+pub use wisp::{AutoRestart, Wisp, WispStatus};
+
+use super::closest::closest;
+use super::diagnostic::{Diagnostic, Label};
+use super::locate::TownRoot;
+use crate::model::{Name, Seen};
+
+/// Everything that the files of a town say.
+#[derive(Debug, Clone)]
+pub struct TownFiles {
+    /// The town.
+    pub root: TownRoot,
+    /// `town.toml`; `None` if there is none.
+    pub town: Option<Town>,
+    /// `mayor/rigs.json`; `None` if there is none.
+    pub rigs: Option<RigsFile>,
+    /// `mayor/daemon.json`; `None` if there is none. [`TownFiles::patrol`] answers either way.
+    pub daemon: Option<DaemonFile>,
+    /// `disabled_patrols` of `settings/config.json`.
+    pub disabled_patrols: DisabledPatrols,
+    /// The wisp config of each rig that any file names.
+    pub wisps: BTreeMap<Name, Seen<Option<Wisp>>>,
+    /// What freezes the town or a rig.
+    pub stops: Stops,
+    /// What is not wrong but has no effect, or a surprising one.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads all files of a town, or tells every mistake in all of them.
+///
+/// A wisp config or a stop that cannot be read fails nothing: it is unknown, and holds back its rig alone.
+pub fn read_all(root: &TownRoot) -> Result<TownFiles, Vec<Diagnostic>> {
+    let mut mistakes = Vec::new();
+    let town = kept(town_toml::read_town_toml(root.path()), &mut mistakes);
+    let rigs = kept(rigs::read_rigs(root.path()), &mut mistakes);
+    let daemon = kept(daemon::read_daemon(root.path()), &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let (disabled_patrols, mut warnings) = daemon::read_disabled_patrols(root.path());
+    warnings.extend(strangers(town.as_ref(), rigs.as_ref()));
+    let mut named = rig_tables(town.as_ref());
+    named.extend(rigs.iter().flat_map(|file| file.rigs.keys().cloned()));
+    let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(root.path(), rig))).collect();
+    let stops = stops::read_stops(root.path(), &named);
+    Ok(TownFiles { root: root.clone(), town, rigs, daemon, disabled_patrols, wisps, stops, warnings })
+}
+
+impl TownFiles {
+    /// The rigs of the town: those of `mayor/rigs.json` if there is one, else the tables of `town.toml`.
+    pub fn rig_names(&self) -> BTreeSet<Name> {
+        match &self.rigs {
+            Some(file) => file.rigs.keys().cloned().collect(),
+            None => rig_tables(self.town.as_ref()),
+        }
+    }
+
+    /// What `mayor/daemon.json` says of a patrol; on where it is silent or absent.
+    pub fn patrol(&self, name: &str) -> Patrol {
+        self.daemon.as_ref().map(|file| file.patrol(name)).unwrap_or_default()
+    }
+}
+
+fn kept<T>(read: Result<Option<T>, Vec<Diagnostic>>, mistakes: &mut Vec<Diagnostic>) -> Option<T> {
+    match read {
+        Ok(file) => file,
+        Err(found) => {
+            mistakes.extend(found);
+            None
+        }
+    }
+}
+
+fn rig_tables(town: Option<&Town>) -> BTreeSet<Name> {
+    let keys = town.into_iter().flat_map(|town| town.toml.rigs.keys());
+    keys.filter_map(|key| Name::parse(key).ok()).collect()
+}
+
+/// Tables of `town.toml` for rigs that the town does not have: most often a slip of the finger.
+fn strangers(town: Option<&Town>, rigs: Option<&RigsFile>) -> Vec<Diagnostic> {
+    let (Some(town), Some(rigs)) = (town, rigs) else { return Vec::new() };
+    let known = || rigs.rigs.keys().map(Name::as_str);
+    let unknown = town.toml.rigs.keys().filter(|key| !known().any(|name| name == key.as_str()));
+    unknown
+        .map(|rig| {
+            let label = match town.positions.key(&["rigs", rig]) {
+                Some(span) => Label::at(town_toml::TOWN_TOML, span, "nothing runs for it"),
+                None => Label::file(town_toml::TOWN_TOML),
+            };
+            let title = format!("rig `{rig}` is not in {}", rigs::RIGS_JSON);
+            let help = match closest(rig, known()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("add it with `gt rig add {rig}`, or remove the table"),
+            };
+            Diagnostic::warning(title, label).with_help(help)
+        })
+        .collect()
+}

@@ -6,7 +6,16 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Name, Period};
+mod moment;
+mod policy;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub use policy::{BackoffTable, ControllerTable, CrashLoopTable, LimitsTable};
+pub(crate) use read::to_json;
+pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
 
 /// What a Gas Town should run, and how gtctl keeps it so. Everything is optional.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -128,8 +137,8 @@ pub struct RigTable {
     /// Why, for people.
     pub reason: Option<String>,
     /// Until when the state holds; then the rig is active again.
-    #[serde(with = "toml_datetime")]
-    #[schemars(with = "Option<String>")]
+    #[serde(with = "moment")]
+    #[schemars(schema_with = "moment::schema")]
     pub until: Option<jiff::Timestamp>,
     /// `false` starts and restarts nothing of the rig.
     pub auto_restart: Option<bool>,
@@ -197,133 +206,4 @@ pub enum RestartPolicy {
     OnFailure,
     /// Never.
     Never,
-}
-
-/// `[backoff]`: the first restart is immediate, the second waits `initial`, each further one `factor` times longer.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct BackoffTable {
-    /// The first wait.
-    pub initial: Period,
-    /// How much longer each wait is than the one before.
-    #[schemars(range(min = 1.0, max = 10.0))]
-    pub factor: f64,
-    /// The longest wait.
-    pub max: Period,
-    /// Each wait varies by up to this part of itself, so that objects do not restart in step.
-    #[schemars(range(min = 0.0, max = 0.5))]
-    pub jitter: f64,
-}
-
-impl Default for BackoffTable {
-    /// gt's own numbers.
-    fn default() -> Self {
-        Self { initial: Period::seconds(30), factor: 2.0, max: Period::seconds(600), jitter: 0.2 }
-    }
-}
-
-/// `[crash-loop]`: `count` restarts within `window` end in a crash loop, which tries again every `probe-after`.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CrashLoopTable {
-    /// So many restarts …
-    #[schemars(range(min = 1, max = 100))]
-    pub count: usize,
-    /// … within this time are a crash loop.
-    pub window: Period,
-    /// Healthy for so long, and earlier restarts are forgotten.
-    pub stable: Period,
-    /// How often a crash loop tries once again by itself.
-    pub probe_after: Period,
-}
-
-impl Default for CrashLoopTable {
-    fn default() -> Self {
-        Self { count: 5, window: Period::seconds(900), stable: Period::seconds(1800), probe_after: Period::seconds(3600) }
-    }
-}
-
-/// `[limits]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LimitsTable {
-    /// The most sessions of this town at one time.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub sessions: usize,
-    /// The most starts in any minute.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub starts_per_minute: usize,
-    /// The most starts under way at one time.
-    #[schemars(range(min = 1, max = 1000))]
-    pub starts_in_flight: usize,
-    /// The most sessions with a living agent that one pass stops without approval; also never more than 30 % of what
-    /// runs, but always the two of one rig.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub kills_per_pass: usize,
-}
-
-impl Default for LimitsTable {
-    fn default() -> Self {
-        Self { sessions: 64, starts_per_minute: 12, starts_in_flight: 3, kills_per_pass: 3 }
-    }
-}
-
-/// `[controller]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ControllerTable {
-    /// How often to look when nothing gave notice.
-    pub resync: Period,
-    /// How long files must rest before they are read again.
-    pub debounce: Period,
-    /// A start counts as done when the agent has lived so long.
-    pub settle: Period,
-    /// A stop waits so long after each of hang-up and TERM before it sends the next, stronger signal.
-    pub stop_timeout: Period,
-    /// How long tmux may take to answer before it counts as unknown.
-    pub tmux_timeout: Period,
-}
-
-impl Default for ControllerTable {
-    fn default() -> Self {
-        Self {
-            resync: Period::seconds(180),
-            debounce: Period::millis(100),
-            settle: Period::seconds(1),
-            stop_timeout: Period::seconds(5),
-            tmux_timeout: Period::seconds(5),
-        }
-    }
-}
-
-/// A rig's name, if it is one.
-pub(crate) fn rig_name(key: &str) -> Option<Name> {
-    Name::parse(key).ok()
-}
-
-/// TOML's own date-time (`2026-12-01T09:00:00Z`, with offset) or the same as a string.
-mod toml_datetime {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Native(toml::value::Datetime),
-        Text(String),
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
-        let text = match Option::<Either>::deserialize(deserializer)? {
-            None => return Ok(None),
-            Some(Either::Native(native)) => native.to_string(),
-            Some(Either::Text(text)) => text,
-        };
-        text.parse().map(Some).map_err(|_| {
-            D::Error::custom(format!("`{text}` is not a moment; write it with its offset, for example 2026-12-01T09:00:00Z"))
-        })
-    }
-
-    pub fn serialize<S: Serializer>(until: &Option<jiff::Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        until.map(|until| until.to_string()).serialize(serializer)
-    }
 }

@@ -1,0 +1,231 @@
+//! Diagnostics for people (as rustc prints them), for editors (one line each), and for programs (JSON).
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use crate::model::Position;
+use crate::town::diagnostic::{Diagnostic, Label, Severity};
+use crate::town::source::Source;
+
+/// Where the renderer gets the text of a file from; `None` if it cannot be had, and then no line of it is shown.
+pub type Sources<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Every diagnostic with the lines it is about, a caret below them, and what to do.
+///
+/// The text may have changed since it was checked: a span that no longer fits points at the nearest place that exists.
+pub fn render(diagnostics: &[Diagnostic], sources: &Sources<'_>, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        let files = texts(diagnostic, sources);
+        let report = [group(diagnostic, &files)];
+        text.push_str(&renderer.render(&report));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// One line for each: `town.toml:4:9: error: title (help)`.
+pub fn short(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        if let Some(label) = diagnostic.labels.first() {
+            match start(label, sources) {
+                Some(position) => _ = write!(text, "{position}: "),
+                None => _ = write!(text, "{}: ", label.file),
+            }
+        }
+        _ = write!(text, "{}: {}", diagnostic.severity.as_str(), diagnostic.title);
+        if let Some(help) = &diagnostic.help {
+            _ = write!(text, " ({help})");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// An array of objects: `severity`, `title`, `help`, and `labels` with `file`, `text`, and, where a place is known, `line`,
+/// `column` (in characters, both from 1) and `start`, `end` (in bytes, from 0).
+pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> Value {
+    let label = |label: &Label| {
+        let position = start(label, sources);
+        json!({
+            "file": label.file,
+            "text": label.text,
+            "line": position.as_ref().map(|at| at.line),
+            "column": position.as_ref().map(|at| at.column),
+            "start": label.span.as_ref().map(|span| span.start),
+            "end": label.span.as_ref().map(|span| span.end),
+        })
+    };
+    let one = |diagnostic: &Diagnostic| {
+        json!({
+            "severity": diagnostic.severity.as_str(),
+            "title": diagnostic.title,
+            "help": diagnostic.help,
+            "labels": diagnostic.labels.iter().map(label).collect::<Vec<_>>(),
+        })
+    };
+    diagnostics.iter().map(one).collect()
+}
+
+/// The text of each label's file, where the label has a place in it.
+fn texts(diagnostic: &Diagnostic, sources: &Sources<'_>) -> Vec<Option<String>> {
+    diagnostic.labels.iter().map(|label| label.span.as_ref().and_then(|_| sources(&label.file))).collect()
+}
+
+fn group<'a>(diagnostic: &'a Diagnostic, texts: &'a [Option<String>]) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(diagnostic.title.as_str()));
+    let mut shown: Vec<&str> = Vec::new();
+    for (label, text) in diagnostic.labels.iter().zip(texts) {
+        if shown.contains(&label.file.as_str()) {
+            continue;
+        }
+        shown.push(&label.file);
+        group = match text {
+            Some(text) => group.element(snippet(diagnostic, &label.file, text)),
+            None => group.element(Origin::path(label.file.as_str())),
+        };
+    }
+    match &diagnostic.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+/// The lines of one file, with all labels of that file.
+fn snippet<'a>(
+    diagnostic: &'a Diagnostic,
+    file: &'a str,
+    text: &'a str,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let mut snippet = Snippet::source(text).path(file);
+    for (index, label) in diagnostic.labels.iter().enumerate().filter(|(_, label)| label.file == file) {
+        let Some(span) = &label.span else { continue };
+        let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let words = Some(label.text.as_str()).filter(|words| !words.is_empty());
+        snippet = snippet.annotation(kind.span(within(text, span)).label(words));
+    }
+    snippet
+}
+
+/// The span cut to what the text has, at character boundaries: the renderer panics on others.
+fn within(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    start..text.ceil_char_boundary(span.end).max(start)
+}
+
+fn start(label: &Label, sources: &Sources<'_>) -> Option<Position> {
+    let span = label.span.as_ref()?;
+    let source = Source { file: label.file.clone(), text: sources(&label.file)? };
+    Some(source.position(span.start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOWN: &str = "[rigs.gastown]\nstate = \"parked\"\nroles.refinary = { enabled = false }\n";
+
+    fn sources(file: &str) -> Option<String> {
+        match file {
+            "town.toml" => Some(TOWN.to_owned()),
+            "mayor/rigs.json" => Some("{\"rigs\": {\"gastwn\": {}}}\n".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn unknown_key() -> Diagnostic {
+        Diagnostic::error(
+            "unknown key `refinary`",
+            Label::at("town.toml", 38..46, "not a key of `rigs.gastown.roles`"),
+        )
+        .with_help("did you mean `refinery`?")
+    }
+
+    #[test]
+    fn an_error_shows_its_line_a_caret_and_what_to_do() {
+        insta::assert_snapshot!(render(&[unknown_key()], &sources, false), @r#"
+        error: unknown key `refinary`
+         --> town.toml:3:7
+          |
+        3 | roles.refinary = { enabled = false }
+          |       ^^^^^^^^ not a key of `rigs.gastown.roles`
+          |
+          = help: did you mean `refinery`?
+        "#);
+    }
+
+    #[test]
+    fn two_places_that_disagree_are_both_shown() {
+        let other = Label::at("mayor/rigs.json", 10..18, "the only rig there is");
+        let warning = Diagnostic::warning("no such rig", Label::at("town.toml", 6..13, "")).with_label(other);
+        insta::assert_snapshot!(render(&[warning], &sources, false), @r#"
+        warning: no such rig
+         --> town.toml:1:7
+          |
+        1 | [rigs.gastown]
+          |       ^^^^^^^
+          |
+         ::: mayor/rigs.json:1:11
+          |
+        1 | {"rigs": {"gastwn": {}}}
+          |           -------- the only rig there is
+        "#);
+        let same = Diagnostic::error("these two", Label::at("town.toml", 15..20, "this"))
+            .with_label(Label::at("town.toml", 0..14, "and this"));
+        insta::assert_snapshot!(render(&[same], &sources, false), @r#"
+        error: these two
+         --> town.toml:2:1
+          |
+        1 | [rigs.gastown]
+          | -------------- and this
+        2 | state = "parked"
+          | ^^^^^ this
+        "#);
+    }
+
+    #[test]
+    fn an_error_without_a_place_names_its_file() {
+        let empty = Diagnostic::error("mayor/daemon.json is empty", Label::file("mayor/daemon.json"));
+        insta::assert_snapshot!(render(&[empty], &sources, false), @r#"
+        error: mayor/daemon.json is empty
+        --> mayor/daemon.json
+        "#);
+    }
+
+    #[test]
+    fn a_file_that_changed_since_still_renders() {
+        for span in [0..0, 80..90, 500..900, TOWN.len()..TOWN.len()] {
+            let late = Diagnostic::error("late", Label::at("town.toml", span.clone(), "here"));
+            assert!(render(&[late], &sources, true).contains("late"), "{span:?}");
+        }
+        let swapped = Diagnostic::error(
+            "swapped",
+            Label { file: "town.toml".into(), span: Some(9..3), text: String::new() },
+        );
+        assert!(render(&[swapped], &|_| Some("aé\u{301}ü".into()), false).contains("swapped"));
+        assert!(render(&[unknown_key()], &|_| Some(String::new()), false).contains("refinary"));
+    }
+
+    #[test]
+    fn the_short_form_is_a_line_each() {
+        let empty = Diagnostic::error("mayor/daemon.json is empty", Label::file("mayor/daemon.json"));
+        insta::assert_snapshot!(short(&[unknown_key(), empty], &sources), @r#"
+        town.toml:3:7: error: unknown key `refinary` (did you mean `refinery`?)
+        mayor/daemon.json: error: mayor/daemon.json is empty
+        "#);
+    }
+
+    #[test]
+    fn the_json_form_has_lines_and_bytes() {
+        insta::assert_snapshot!(to_json(&[unknown_key()], &sources), @r#"[{"help":"did you mean `refinery`?","labels":[{"column":7,"end":46,"file":"town.toml","line":3,"start":38,"text":"not a key of `rigs.gastown.roles`"}],"severity":"error","title":"unknown key `refinary`"}]"#);
+    }
+}

@@ -1,0 +1,90 @@
+//! What is to be started: commands, environments, directories.
+
+use serde_json::Value;
+
+use super::Subject;
+use crate::town::diagnostic::Diagnostic;
+
+pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for path in tables(subject) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        found.extend(bad_command(subject, &path));
+        found.extend(bad_environment(subject, &path));
+        found.extend(nul(subject, &[&path[..], &["directory"]].concat()));
+        found.extend(bad_choice(subject, &path));
+    }
+    found
+}
+
+/// The paths of all tables that say how something is started.
+fn tables(subject: &Subject<'_>) -> Vec<Vec<String>> {
+    let owned = |path: &[&str]| path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let below = |path: &[&str]| -> Vec<Vec<String>> {
+        subject.entries(path).map(|(key, _)| owned(&[path, &[key]].concat())).collect()
+    };
+    let mut paths = [below(&["agents"]), below(&["roles"]), below(&["sessions"])].concat();
+    for (rig, _) in subject.entries(&["rigs"]) {
+        paths.extend(below(&["rigs", rig, "roles"]));
+        paths.extend(below(&["rigs", rig, "crew"]));
+    }
+    paths
+}
+
+fn bad_command(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {
+    let path = [table, &["command"]].concat();
+    let Some(words) = subject.get(&path).and_then(Value::as_array) else { return Vec::new() };
+    if words.first().is_none_or(|program| program.as_str() == Some("")) {
+        let title = format!("`{}` names no program", path.join("."));
+        let help = "write the program and its arguments, for example [\"claude\", \"--model\", \"opus\"]";
+        return vec![Diagnostic::error(title, subject.at(&path, "")).with_help(help)];
+    }
+    (0..words.len()).filter_map(|index| nul(subject, &[&path[..], &[&index.to_string()]].concat())).collect()
+}
+
+fn bad_environment(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {
+    let path = [table, &["env"]].concat();
+    let mut found = Vec::new();
+    for (name, _) in subject.entries(&path) {
+        let here = [&path[..], &[name]].concat();
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        if !starts_well || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            let title = format!("`{}` cannot name an environment variable", name.escape_debug());
+            let help = "use A-Z a-z 0-9 and _, and do not start with a digit";
+            found.push(Diagnostic::error(title, subject.at_key(&here, "")).with_help(help));
+        } else if name.starts_with("GTCTL_") {
+            let title = format!("`{name}` is gtctl's own: it marks what gtctl started");
+            found.push(Diagnostic::error(title, subject.at_key(&here, "")).with_help("use another name"));
+        }
+        found.extend(nul(subject, &here));
+    }
+    found
+}
+
+/// The kernel ends every argument, variable and path at a NUL byte.
+fn nul(subject: &Subject<'_>, path: &[&str]) -> Option<Diagnostic> {
+    let has = subject.get(path)?.as_str()?.contains('\0');
+    has.then(|| Diagnostic::error(format!("`{}` holds a NUL byte", path.join(".")), subject.at(path, "")))
+}
+
+/// A session is a command or an agent; nothing above it could decide which.
+fn bad_choice(subject: &Subject<'_>, table: &[&str]) -> Option<Diagnostic> {
+    let ["sessions", name] = table else { return None };
+    let session = subject.get(table)?.as_object()?;
+    let label = |key| subject.at_key(&["sessions", name, key], "");
+    match (session.contains_key("command"), session.contains_key("agent")) {
+        (true, true) => {
+            let title = format!("session `{}` has both `command` and `agent`", name.escape_debug());
+            Some(
+                Diagnostic::error(title, label("agent"))
+                    .with_label(label("command"))
+                    .with_help("keep one of them"),
+            )
+        }
+        (false, false) => {
+            let title = format!("session `{}` has neither `command` nor `agent`", name.escape_debug());
+            Some(Diagnostic::error(title, subject.at(table, "")).with_help("say what to run"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,147 @@
+//! Lengths of time and moments.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Subject;
+use crate::model::Period;
+use crate::town::diagnostic::Diagnostic;
+use crate::town::files::town_toml::BackoffTable;
+
+/// The allowed range of a length of time, and why it ends there.
+struct Range {
+    path: [&'static str; 2],
+    low: Period,
+    high: Period,
+    why: &'static str,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+const fn range(path: [&'static str; 2], low: Period, high: Period, why: &'static str) -> Range {
+    Range { path, low, high, why }
+}
+
+/// Every length of time in `town.toml`.
+const RANGES: &[Range] = &[
+    range(
+        ["backoff", "initial"],
+        Period::seconds(1),
+        Period::seconds(HOUR),
+        "less than a second is a busy loop; after an hour nobody expects a first restart",
+    ),
+    range(
+        ["backoff", "max"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "an agent that waits for more than a day has been forgotten",
+    ),
+    range(
+        ["crash-loop", "window"],
+        Period::seconds(MINUTE),
+        Period::seconds(DAY),
+        "starts take up to a minute, so a shorter window never fills",
+    ),
+    range(
+        ["crash-loop", "stable"],
+        Period::seconds(MINUTE),
+        Period::seconds(7 * DAY),
+        "an agent that just started is not yet stable",
+    ),
+    range(
+        ["crash-loop", "probe-after"],
+        Period::seconds(MINUTE),
+        Period::seconds(7 * DAY),
+        "a shorter wait is no end of a crash loop",
+    ),
+    range(
+        ["controller", "resync"],
+        Period::seconds(1),
+        Period::seconds(HOUR),
+        "it is the net for notices that were lost: not a poll, and not a day's wait",
+    ),
+    range(
+        ["controller", "debounce"],
+        Period::millis(10),
+        Period::seconds(5),
+        "an editor writes a file in several steps; people wait for the reaction",
+    ),
+    range(
+        ["controller", "settle"],
+        Period::millis(100),
+        Period::seconds(MINUTE),
+        "a program that cannot run fails within milliseconds; a pass waits for it",
+    ),
+    range(
+        ["controller", "stop-timeout"],
+        Period::millis(100),
+        Period::seconds(10 * MINUTE),
+        "an agent needs time to save its work, and a stop must end",
+    ),
+    range(
+        ["controller", "tmux-timeout"],
+        Period::millis(100),
+        Period::seconds(MINUTE),
+        "a busy machine answers late, and a hung server never does",
+    ),
+];
+
+pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = RANGES.iter().filter_map(|range| outside(subject, range)).collect();
+    found.extend(backoff_order(subject));
+    for (rig, _) in subject.entries(&["rigs"]) {
+        found.extend(bad_moment(subject, &["rigs", rig, "until"]));
+    }
+    found
+}
+
+fn outside(subject: &Subject<'_>, range: &Range) -> Option<Diagnostic> {
+    let text = subject.get(&range.path)?.as_str()?;
+    let label = |text: String| subject.at(&range.path, text);
+    match Period::parse(text) {
+        Err(why) => Some(Diagnostic::error(why.to_string(), label(String::new()))),
+        Ok(period) if period < range.low || period > range.high => {
+            let title =
+                format!("`{}` must lie between {} and {}", range.path.join("."), range.low, range.high);
+            Some(Diagnostic::error(title, label(format!("found {period}"))).with_help(range.why))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// The longest wait must not be shorter than the first one, be they written or default.
+fn backoff_order(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let defaults = BackoffTable::default();
+    let effective = |key, default: Period| match subject.get(&["backoff", key]) {
+        None => Some(default),
+        Some(value) => value.as_str().and_then(|text| Period::parse(text).ok()),
+    };
+    let (initial, max) = (effective("initial", defaults.initial)?, effective("max", defaults.max)?);
+    if max.get() >= initial.get() || max.get() == Duration::ZERO {
+        return None;
+    }
+    let title = format!("`backoff.max` ({max}) is shorter than `backoff.initial` ({initial})");
+    let written = |key| subject.get(&["backoff", key]).is_some();
+    let label = |key| subject.at(&["backoff", key], format!("`{key}` is set here"));
+    Some(match (written("max"), written("initial")) {
+        (true, true) => Diagnostic::error(title, label("max")).with_label(label("initial")),
+        (true, false) => {
+            Diagnostic::error(title, label("max")).with_help("`backoff.initial` has its default")
+        }
+        _ => Diagnostic::error(title, label("initial"))
+            .with_help("`backoff.max` has its default; set it as well"),
+    })
+}
+
+fn bad_moment(subject: &Subject<'_>, path: &[&str]) -> Option<Diagnostic> {
+    let text = subject.get(path).and_then(Value::as_str)?;
+    if text.parse::<jiff::Timestamp>().is_ok() {
+        return None;
+    }
+    let title = format!("`{}` is not a moment", text.escape_debug());
+    let help = "write it with its offset from UTC, for example 2026-12-01T09:00:00Z";
+    Some(Diagnostic::error(title, subject.at(path, "")).with_help(help))
+}
