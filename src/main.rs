@@ -1,1 +1,5 @@
-fn main() {}
+//! gtctl: arguments in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    gtctl::cli::main()
+}

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::desired::Recipe;
 use crate::model::{Address, Incarnation, IncarnationId, Marker, SpecHash, TownId, Why};
+use crate::observed::Look;
 use crate::observed::host::Host;
 use crate::plan::Action;
 

@@ -32,7 +32,9 @@ fn open(id: ProcessId) -> Result<Option<OwnedFd>, Errno> {
 pub async fn ended(id: ProcessId) {
     if let Ok(opened) = open(id) {
         let Some(fd) = opened else { return };
-        if let Ok(fd) = AsyncFd::new(fd)
+        #[expect(deprecated, reason = "its successor is unsafe for types that do not own their descriptor; OwnedFd does")]
+        let registered = AsyncFd::new(fd);
+        if let Ok(fd) = registered
             && fd.readable().await.is_ok()
         {
             return;

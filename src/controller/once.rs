@@ -81,7 +81,7 @@ pub async fn carry_out<W: World>(
             Some(joined) = under_way.join_next() => {
                 if let Ok((order, outcome)) = joined {
                     totals.count(&order.action, &outcome);
-                    reconciler.note(&order, &outcome, &pass.observed.at);
+                    reconciler.note(&order, &outcome);
                     report(Progress::Ended(&order, &outcome));
                 } else {
                     totals.failed += 1;

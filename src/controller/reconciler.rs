@@ -161,7 +161,8 @@ impl<W: World> Reconciler<W> {
     }
 
     /// Reads the files again. Wrong ones leave the last good reading in force (law 11).
-    pub fn reread(&mut self, now: &Stamp) {
+    pub fn reread(&mut self) {
+        let now = &self.world.now();
         match read(&self.root, &self.ledger) {
             Ok((files, desired)) => {
                 let controller = &desired.policy.controller;
@@ -329,7 +330,8 @@ impl<W: World> Reconciler<W> {
     }
 
     /// Learns what came of an order.
-    pub fn note(&mut self, order: &Order, outcome: &Outcome, now: &Stamp) {
+    pub fn note(&mut self, order: &Order, outcome: &Outcome) {
+        let now = &self.world.now();
         self.ledger.in_flight.remove(&order.address);
         if let Outcome::Done(Some(incarnation)) = outcome {
             let record = self.ledger.objects.entry(order.address.clone()).or_default();
@@ -421,7 +423,7 @@ fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Di
     let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
         .iter()
         .filter(|file| !there.contains(**file))
-        .filter_map(|file| Some((file, ledger.files.get(**file)?)))
+        .filter_map(|file| Some((file, ledger.files.get(*file)?)))
         .filter(|(file, _)| !ledger.approvals.contains(&missing_approval(file)))
         .map(|(file, seen)| words::missing_file(file, seen))
         .collect();

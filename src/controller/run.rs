@@ -116,7 +116,7 @@ impl<W: World> Controller<W> {
             self.status.next_look = jiff::SignedDuration::try_from(pause).ok().and_then(|pause| jiff::Timestamp::now().checked_add(pause).ok());
             let mut resynced = false;
             let wake = tokio::select! {
-                Some(joined) = self.under_way.join_next_with_id() => self.note(joined, &pass),
+                Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
                 Some(()) = outside.deaths.recv() => Wake::Look,
                 Some(()) = outside.files.recv() => Wake::Read,
                 Some(asked) = outside.asked.recv() => self.answer(asked),
@@ -135,7 +135,7 @@ impl<W: World> Controller<W> {
                 Wake::Leave(signal) => return self.leave(signal),
                 Wake::Read => {
                     while outside.files.try_recv().is_ok() {}
-                    self.read(&pass);
+                    self.read();
                 }
                 Wake::Look | Wake::Outcome => {}
             }
@@ -164,19 +164,19 @@ impl<W: World> Controller<W> {
         pass
     }
 
-    fn note(&mut self, joined: Result<(Id, Outcome), tokio::task::JoinError>, pass: &Pass) -> Wake {
+    fn note(&mut self, joined: Result<(Id, Outcome), tokio::task::JoinError>) -> Wake {
         let (id, outcome) = match joined {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Outcome::Failed(Why::new(format!("gtctl itself failed: {error}")))),
         };
         if let Some(order) = self.orders.remove(&id) {
-            self.reconciler.note(&order, &outcome, &pass.observed.at);
+            self.reconciler.note(&order, &outcome);
         }
         Wake::Outcome
     }
 
-    fn read(&mut self, pass: &Pass) {
-        self.reconciler.reread(&pass.observed.at);
+    fn read(&mut self) {
+        self.reconciler.reread();
         if let Some(watch) = &mut self.watch {
             watch.extend();
         }

@@ -31,7 +31,7 @@ pub fn desire(files: &TownFiles) -> Result<Desired, Vec<Diagnostic>> {
     }
     order::number_waves(&mut build.objects);
     Ok(Desired {
-        town: files.root.id().clone(),
+        town: files.root.id(),
         root: files.root.path().to_owned(),
         socket: Socket::new(&toml.town.socket),
         naming: toml.town.naming,
@@ -255,6 +255,15 @@ impl<'a> Build<'a> {
         position.map_or(Origin::Default, Origin::At)
     }
 
+    fn span_of(&self, position: &Position) -> Option<std::ops::Range<usize>> {
+        let rigs = self.files.rigs.as_ref().map(|rigs| &rigs.source);
+        let town = self.town().and_then(|town| town.source.as_ref());
+        let source = rigs.into_iter().chain(town).find(|source| source.file == position.file)?;
+        let start = source.offset(position)?;
+        let line = source.text.get(start..)?.lines().next()?;
+        Some(start..start + line.len())
+    }
+
     fn error(&self, path: &[&str], title: String, label: &str) -> Diagnostic {
         let span = self.town().and_then(|town| town.positions.nearest_span(path));
         Diagnostic::error(title, Label { file: "town.toml".to_owned(), span, text: label.to_owned() })
@@ -262,7 +271,7 @@ impl<'a> Build<'a> {
 
     fn label(&self, origin: &Origin, text: &str) -> Label {
         let (file, span) = match origin {
-            Origin::At(position) => (position.file.clone(), self.files.span_of(position)),
+            Origin::At(position) => (position.file.clone(), self.span_of(position)),
             Origin::File(file) => (file.clone(), None),
             Origin::Default => ("town.toml".to_owned(), None),
         };

@@ -115,11 +115,10 @@ fn patrol(files: &TownFiles, address: &Address, holds: &mut Vec<Hold>) {
         Role::Deacon | Role::Witness | Role::Refinery => address.role().as_str(),
         Role::Mayor | Role::Boot | Role::Polecat | Role::Crew | Role::Session => return,
     };
-    if let Some((_, position)) = files.disabled_patrols.iter().find(|(patrol, _)| patrol == name) {
-        holds.push(Hold::new(HoldKind::Disabled, Origin::At(position.clone())));
+    if let Some(off) = files.disabled_patrols.patrols.iter().find(|patrol| patrol.name == name) {
+        holds.push(Hold::new(HoldKind::Disabled, Origin::At(off.position.clone())));
     }
-    let Some(daemon) = &files.daemon else { return };
-    let Patrol { enabled, rigs, position } = daemon.patrol(name);
+    let Patrol { enabled, rigs, position } = files.patrol(name);
     let origin = position.map_or_else(|| Origin::File("mayor/daemon.json".to_owned()), Origin::At);
     if !enabled {
         holds.push(Hold::new(HoldKind::Disabled, origin));

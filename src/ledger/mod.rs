@@ -9,5 +9,5 @@ mod record;
 mod store;
 
 pub use backoff::{Attempt, May, may_start};
-pub use record::{AskedNudge, Cause, FileSeen, Ledger, Record, ServerSeen, Start, TrackedChange};
+pub use record::{AskedNudge, Cause, FileSeen, Ledger, MINUTE, Record, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

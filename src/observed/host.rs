@@ -26,11 +26,6 @@ impl Host {
         let socket_path = tmux.socket().path(tmpdir.as_deref());
         Self { tmux, socket_path, boot: boot() }
     }
-
-    /// Now.
-    pub fn now(&self) -> Stamp {
-        Stamp { boot: self.boot.clone(), since_boot: since_boot(), wall: jiff::Timestamp::now() }
-    }
 }
 
 /// The boot's id; on a system without one, none differs from another.
@@ -45,6 +40,10 @@ fn since_boot() -> Duration {
 }
 
 impl Look for Host {
+    fn now(&self) -> Stamp {
+        Stamp { boot: self.boot.clone(), since_boot: since_boot(), wall: jiff::Timestamp::now() }
+    }
+
     async fn look(&self, wants: &Wants) -> Observed {
         let server = match self.server(wants).await {
             Ok(server) => Seen::Known(server),

@@ -16,4 +16,7 @@ pub use snapshot::{Claim, Life, Observed, Pane, Place, PlaceWanted, Server, Serv
 pub trait Look {
     /// Looks once. Never fails as a whole: what could not be seen is unknown in the answer.
     fn look(&self, wants: &Wants) -> impl Future<Output = Observed> + Send;
+
+    /// The moment; the only clock there is.
+    fn now(&self) -> crate::model::Stamp;
 }

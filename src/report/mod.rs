@@ -1,3 +1,7 @@
 //! What people and programs read. Nothing here looks at the world or decides anything.
 
 pub mod diagnostics;
+pub mod events;
+pub mod json;
+pub mod text;
+pub mod words;

@@ -34,6 +34,15 @@ impl Source {
         Lines { source: self, starts: std::iter::once(0).chain(breaks).collect() }
     }
 
+    /// The byte at a position of this text; `None` if the text has no such line.
+    pub fn offset(&self, position: &Position) -> Option<usize> {
+        let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
+        let column = usize::try_from(position.column).ok()?.checked_sub(1)?;
+        let start = self.lines().starts.get(line).copied()?;
+        let before = self.text.get(start..)?.chars().take(column).map(char::len_utf8).sum::<usize>();
+        Some(start + before)
+    }
+
     /// A label on some bytes of this file.
     pub fn label(&self, span: Range<usize>, text: impl Into<String>) -> Label {
         Label::at(&self.file, span, text)

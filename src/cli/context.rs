@@ -1,0 +1,175 @@
+//! What every verb begins with: which town, and a readable word for everything that can go wrong before it starts.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Output;
+use super::exit::Exit;
+use super::print;
+use crate::controller::lock::{LockError, TownLock};
+use crate::controller::{OpenError, Reconciler};
+use crate::desired::Desired;
+use crate::ledger::{self, Ledger};
+use crate::model::{Address, Period};
+use crate::observed::host::Host;
+use crate::observed::tmux::{TmuxError, VERSION_MIN, Version};
+use crate::plan::Options;
+use crate::report::diagnostics;
+use crate::town::diagnostic::{Diagnostic, Label};
+use crate::town::{TownRoot, Where, locate};
+
+/// Where a verb works and how it prints.
+pub struct Context {
+    /// The town.
+    pub root: TownRoot,
+    /// How to print.
+    pub output: Output,
+}
+
+impl Context {
+    /// Finds the town.
+    pub fn locate(flag: Option<&Path>, output: Output) -> Result<Self, Exit> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            print::error(&format!("the current directory cannot be told: {error}"), Some("go to another one, or give --town"));
+            Exit::Failed
+        })?;
+        let (env_town, env_root) = (std::env::var_os("GT_TOWN_ROOT"), std::env::var_os("GT_ROOT"));
+        let place = Where { flag, cwd: &cwd, env_town: env_town.as_deref(), env_root: env_root.as_deref() };
+        match locate(&place) {
+            Ok(root) => Ok(Self { root, output }),
+            Err(error) => {
+                print::error(&error.to_string(), None);
+                Err(Exit::Config)
+            }
+        }
+    }
+
+    /// Whether to print JSON.
+    pub fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Opens the town: files and memory, no side effects.
+    pub fn open(&self, options: Options) -> Result<Reconciler<Host>, Exit> {
+        match Reconciler::open(self.root.clone(), options) {
+            Ok(reconciler) => {
+                self.warn(&reconciler.files().warnings);
+                self.check_environment(reconciler.desired())?;
+                Ok(reconciler)
+            }
+            Err(OpenError::Config(diagnostics)) => Err(self.config(&diagnostics)),
+        }
+    }
+
+    /// Prints what is wrong with the files.
+    pub fn config(&self, diagnostics: &[Diagnostic]) -> Exit {
+        let sources = |file: &str| std::fs::read_to_string(self.root.path().join(file)).ok();
+        if self.is_json() {
+            print::json(&serde_json::json!({ "valid": false, "diagnostics": diagnostics::to_json(diagnostics, &sources) }));
+        } else {
+            print::note(diagnostics::render(diagnostics, &sources, std::io::stderr().is_terminal()).trim_end());
+        }
+        Exit::Config
+    }
+
+    /// Prints warnings about the files, on standard error.
+    pub fn warn(&self, warnings: &[Diagnostic]) {
+        if !warnings.is_empty() {
+            let sources = |file: &str| std::fs::read_to_string(self.root.path().join(file)).ok();
+            print::note(diagnostics::render(warnings, &sources, std::io::stderr().is_terminal()).trim_end());
+        }
+    }
+
+    /// gt's variable for the tmux server must not say another one than the files: an agent started on two servers runs twice.
+    pub fn check_environment(&self, desired: &Desired) -> Result<(), Exit> {
+        let Ok(named) = std::env::var("GT_TMUX_SOCKET") else { return Ok(()) };
+        let socket = desired.socket.arguments()[1].clone();
+        if matches!(named.as_str(), "" | "default" | "auto") || named == socket {
+            return Ok(());
+        }
+        let title = format!("GT_TMUX_SOCKET names the tmux server `{named}`, the files name `{socket}`");
+        let diagnostic = Diagnostic::error(title, Label::file("town.toml"))
+            .with_help(format!("set `socket = \"{named}\"` in [town], or unset GT_TMUX_SOCKET"));
+        Err(self.config(&[diagnostic]))
+    }
+
+    /// Takes the lock, or says who has it.
+    pub fn lock(&self) -> Result<TownLock, Exit> {
+        TownLock::take(&self.root).map_err(|error| match error {
+            LockError::Held { .. } => {
+                print::error(&error.to_string(), Some("`gtctl status` shows it; stop it first (`gt daemon stop` for gt's own daemon)"));
+                Exit::Locked
+            }
+            LockError::Io { ref source, .. } => {
+                print::error(&format!("{error}: {source}"), None);
+                Exit::Failed
+            }
+        })
+    }
+
+    /// Refuses to go on without a tmux that can do what is needed.
+    pub async fn check_tmux(&self, timeout: Period) -> Result<(), Exit> {
+        check_tmux(timeout.get()).await
+    }
+
+    /// Changes the ledger while nobody else acts on the town.
+    pub fn change_ledger(&self, change: impl FnOnce(&mut Ledger)) -> Result<(), Exit> {
+        let _lock = self.lock()?;
+        let directory = self.root.gtctl_dir();
+        let result = ledger::load(&directory).and_then(|mut ledger| {
+            change(&mut ledger);
+            ledger::save(&directory, &ledger)
+        });
+        result.map_err(|error| {
+            print::error(&error.to_string(), None);
+            Exit::Failed
+        })
+    }
+}
+
+async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
+    let help = format!("gtctl needs tmux {VERSION_MIN} or later on PATH");
+    match Version::installed(timeout).await {
+        Err(error @ TmuxError::NotInstalled { .. }) => {
+            print::error(&format!("{error}; without it nothing can be said to run or not"), Some(&help));
+            Err(Exit::Failed)
+        }
+        // A tmux that cannot even tell its version is for the look to report: there it is unknown, and nothing follows from it.
+        Err(_) => Ok(()),
+        Ok(text) => match Version::parse(&text) {
+            Some(version) if version < VERSION_MIN => {
+                print::error(&format!("`{text}` is too old"), Some(&help));
+                Err(Exit::Failed)
+            }
+            Some(_) => Ok(()),
+            None => {
+                print::note(&format!("warning: the version of tmux cannot be read from `{}`; {help}", text.escape_debug()));
+                Ok(())
+            }
+        },
+    }
+}
+
+/// Reads an address of the command line that must name an object of the town.
+pub fn object(desired: &Desired, text: &str) -> Result<Address, Exit> {
+    let known = || desired.objects.keys().map(ToString::to_string);
+    let hint = || {
+        let near = known().max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
+        match near {
+            Some(near) if strsim::jaro_winkler(&near, text) > 0.7 => format!("did you mean {near}?"),
+            _ => format!("the objects of this town are {}", known().collect::<Vec<_>>().join(", ")),
+        }
+    };
+    match text.parse::<Address>() {
+        Ok(address) if desired.objects.contains_key(&address) => Ok(address),
+        Ok(address) => {
+            print::error(&format!("there is no {address} in this town"), Some(&hint()));
+            Err(Exit::NotFound)
+        }
+        Err(error) => {
+            print::error(&error.to_string(), Some(&hint()));
+            Err(Exit::NotFound)
+        }
+    }
+}

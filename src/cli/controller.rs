@@ -1,0 +1,46 @@
+//! `gtctl controller`.
+
+use clap::{Args, ValueEnum};
+
+use super::context::Context;
+use super::exit::Exit;
+use super::print;
+use crate::plan::Options;
+
+/// Arguments of `controller`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The form of the log on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// Forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Arguments {
+    /// Whether the log is JSON.
+    pub fn json_log(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+}
+
+/// Runs in the foreground until TERM or INT.
+pub async fn run(context: &Context, _: &Arguments) -> Result<Exit, Exit> {
+    let _lock = context.lock()?;
+    let reconciler = context.open(Options::default())?;
+    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
+    match crate::controller::run::run(reconciler).await {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) => {
+            print::error(&format!("the controller cannot run: {error}"), None);
+            Err(Exit::Failed)
+        }
+    }
+}

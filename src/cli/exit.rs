@@ -1,0 +1,70 @@
+//! Exit codes: one meaning each.
+
+use std::process::ExitCode;
+
+/// What a verb came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; all is as wanted.
+    Ok,
+    /// Something failed; for `status`: not all is as wanted.
+    Failed,
+    /// `status`: it cannot be told. `plan --detailed-exitcode`: there is something to do.
+    Unknown,
+    /// There is no such object or rig.
+    NotFound,
+    /// Done, but something is held for a reason that no file asked for.
+    Held,
+    /// The files are wrong or missing.
+    Config,
+    /// It needs a controller, and none runs.
+    NoController,
+    /// A ceiling refused it.
+    Refused,
+    /// The command line is wrong.
+    Usage,
+    /// Another process acts on this town.
+    Locked,
+    /// Interrupted.
+    Interrupted,
+}
+
+/// The table, as printed by `--help`.
+pub const HELP: &str = "\
+Exit codes:
+   0  done; all is as wanted
+   1  something failed; status: not all is as wanted
+   2  status: cannot tell; plan --detailed-exitcode: there is something to do
+   4  no such object or rig
+   5  done, but something is held for a reason that no file asked for
+   6  the files are wrong or missing
+   7  needs a controller, and none runs
+   8  refused by a ceiling; see gtctl approve
+  64  wrong use
+  75  another process acts on this town
+ 130  interrupted";
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Unknown => 2,
+            Self::NotFound => 4,
+            Self::Held => 5,
+            Self::Config => 6,
+            Self::NoController => 7,
+            Self::Refused => 8,
+            Self::Usage => 64,
+            Self::Locked => 75,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

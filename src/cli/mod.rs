@@ -1,0 +1,156 @@
+//! The command line: one file a verb, each with its arguments, its call, what it prints and its exit code.
+
+mod approve;
+mod context;
+mod controller;
+mod events;
+pub mod exit;
+mod park;
+mod print;
+mod reconcile;
+mod reset_backoff;
+mod schema;
+mod status;
+mod validate;
+mod why;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use exit::Exit;
+
+/// Keeps a Gas Town running the way its files say.
+#[derive(Debug, Parser)]
+#[command(name = "gtctl", version, max_term_width = 100, after_help = exit::HELP)]
+struct Cli {
+    /// The town: a directory with a town.toml or a mayor/ [default: the one around the current directory]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", env = "GTCTL_TOWN_ROOT")]
+    town: Option<PathBuf>,
+
+    /// Text for people or JSON for programs
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Look, plan, and carry the plan out once (or only print it: --dry-run)
+    #[command(visible_alias = "apply")]
+    Reconcile(reconcile::Arguments),
+    /// Print what `reconcile` would do; changes nothing
+    #[command(visible_alias = "diff")]
+    Plan(reconcile::PlanArguments),
+    /// Keep the town for ever: reconcile whenever something changes
+    Controller(controller::Arguments),
+    /// Show how every object, or one, stands
+    Status(status::Arguments),
+    /// Explain why an object is as it is, and what was done to it
+    Why(why::Arguments),
+    /// Show what happened
+    Events(events::Arguments),
+    /// Rest rigs for a while: their witness and refinery stop, nothing starts
+    Park(park::Arguments),
+    /// End the rest of parked rigs
+    Unpark(park::Back),
+    /// Rest rigs for long: as park, and their polecats are drained
+    Dock(park::Arguments),
+    /// End the rest of docked rigs
+    Undock(park::Back),
+    /// Forget restarts, so that what waits or loops starts at once
+    ResetBackoff(reset_backoff::Arguments),
+    /// Lift a refusal, once
+    Approve(approve::Arguments),
+    /// Check the files of the town, without touching tmux
+    #[command(visible_alias = "check")]
+    Validate(validate::Arguments),
+    /// Print the JSON schema of town.toml
+    Schema,
+}
+
+/// Runs gtctl with the arguments of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else is a wrong use, and 2 means something else here.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    log(&cli);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&format!("the runtime cannot be started: {error}"), None);
+            return Exit::Failed.into();
+        }
+    };
+    runtime.block_on(dispatch(cli)).into()
+}
+
+async fn dispatch(cli: Cli) -> Exit {
+    let Cli { town, output, verb, .. } = cli;
+    if matches!(verb, Verb::Schema) {
+        return schema::run();
+    }
+    let context = match context::Context::locate(town.as_deref(), output) {
+        Ok(context) => context,
+        Err(exit) => return exit,
+    };
+    use crate::town::files::town_toml::RigState::{Active, Docked, Parked};
+    let done = match verb {
+        Verb::Reconcile(arguments) => reconcile::run(&context, &arguments).await,
+        Verb::Plan(arguments) => reconcile::plan(&context, arguments.options()).await,
+        Verb::Controller(arguments) => controller::run(&context, &arguments).await,
+        Verb::Status(arguments) => status::run(&context, &arguments).await,
+        Verb::Why(arguments) => why::run(&context, &arguments).await,
+        Verb::Events(arguments) => events::run(&context, &arguments).await,
+        Verb::Park(arguments) => park::run(&context, Parked, &arguments).await,
+        Verb::Dock(arguments) => park::run(&context, Docked, &arguments).await,
+        Verb::Unpark(arguments) => park::run(&context, Active, &arguments.ending(Parked)).await,
+        Verb::Undock(arguments) => park::run(&context, Active, &arguments.ending(Docked)).await,
+        Verb::ResetBackoff(arguments) => reset_backoff::run(&context, &arguments).await,
+        Verb::Approve(arguments) => approve::run(&context, &arguments).await,
+        Verb::Validate(arguments) => validate::run(&context, &arguments),
+        Verb::Schema => Ok(schema::run()),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+/// The log goes to standard error: news for the controller, trouble for everything else.
+fn log(cli: &Cli) {
+    let level = match (cli.verbose, &cli.verb) {
+        (0, Verb::Controller(_)) => "info",
+        (0, _) => "error",
+        (1, _) => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GTCTL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let json = matches!(&cli.verb, Verb::Controller(arguments) if arguments.json_log());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    if json {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}

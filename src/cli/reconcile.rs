@@ -1,0 +1,135 @@
+//! `gtctl reconcile` and `gtctl plan`.
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::print;
+use crate::act::Outcome;
+use crate::controller::once::{Progress, Totals, carry_out};
+use crate::controller::{Pass, Reconciler};
+use crate::observed::host::Host;
+use crate::plan::{Action, Decision, Options, Plan};
+use crate::report::{json, text, words};
+
+/// Arguments of `reconcile`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only print the plan; no side effects
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    plan: PlanArguments,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Also stop sessions of this town that no file lists any more
+    #[arg(long)]
+    prune: bool,
+    /// Exit with 2 if there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+impl PlanArguments {
+    /// What the plan is asked to do, and whether the exit code tells if there is something to do.
+    pub fn options(&self) -> (Options, bool) {
+        (Options { prune: self.prune }, self.detailed_exitcode)
+    }
+}
+
+/// `gtctl reconcile`.
+pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
+    if arguments.dry_run {
+        return plan(context, arguments.plan.options()).await;
+    }
+    let _lock = context.lock()?;
+    let mut reconciler = context.open(arguments.plan.options().0)?;
+    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
+    let first = reconciler.look_well().await;
+    let nothing = first.plan.steps().next().is_none();
+    if !context.is_json() {
+        print_plan(context, &reconciler, &first);
+    }
+    let (totals, last) = carry_out(&mut reconciler, first, |progress| tell(context, &progress)).await;
+    if context.is_json() {
+        print::json(&serde_json::json!({ "format-version": json::FORMAT_VERSION, "totals": totals, "refusal": last.refusal }));
+    } else if !nothing {
+        print::out(&totals_line(&totals));
+    }
+    Ok(exit_of(&totals, &last))
+}
+
+/// `gtctl plan`: looks, prints, and leaves no trace.
+pub async fn plan(context: &Context, (options, detailed): (Options, bool)) -> Result<Exit, Exit> {
+    let reconciler = context.open(options)?;
+    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
+    let pass = reconciler.look().await;
+    print_plan(context, &reconciler, &pass);
+    Ok(match pass.plan.steps().next() {
+        Some(_) if detailed => Exit::Unknown,
+        _ if pass.plan.refusal.is_some() => Exit::Refused,
+        _ => Exit::Ok,
+    })
+}
+
+fn print_plan(context: &Context, reconciler: &Reconciler<Host>, pass: &Pass) {
+    let town = reconciler.root().path().display().to_string();
+    if context.is_json() {
+        print::json(&json::plan(&pass.plan, &pass.observed, &town));
+    } else {
+        print::out(&text::plan(&pass.plan, &pass.observed, &town));
+    }
+}
+
+fn tell(context: &Context, progress: &Progress<'_>) {
+    let line = match progress {
+        Progress::Begun(order) => match &order.action {
+            Action::Start(_) => format!("{}: starting ...", order.address),
+            Action::Restart(_) => format!("{}: restarting ...", order.address),
+            Action::Kill(_) => format!("{}: stopping ...", order.address),
+            Action::Nudge { .. } => format!("{}: nudging ...", order.address),
+            Action::Adopt(_) => format!("{}: adopting ...", order.address),
+        },
+        Progress::Ended(order, outcome) => match (&order.action, outcome) {
+            (Action::Start(_) | Action::Restart(_), Outcome::Done(Some(incarnation))) => {
+                format!("{}: alive, process {}, session {}", order.address, incarnation.process, incarnation.session)
+            }
+            (Action::Kill(_), Outcome::Done(_)) => format!("{}: gone", order.address),
+            (Action::Adopt(_), Outcome::Done(_)) => format!("{}: adopted", order.address),
+            (_, outcome) => format!("{}: {} {outcome}", order.address, order.action.word()),
+        },
+    };
+    if context.is_json() {
+        print::note(&line);
+    } else {
+        print::out(&format!("{line}\n"));
+    }
+}
+
+fn totals_line(totals: &Totals) -> String {
+    let Totals { started, restarted, nudged, killed, held, failed, adopted, skipped } = totals;
+    let adopted = if *adopted > 0 { format!("Adopted: {adopted}.\n") } else { String::new() };
+    let skipped = if *skipped > 0 { format!("Interrupted: {skipped} steps were not begun.\n") } else { String::new() };
+    format!(
+        "{adopted}{skipped}Reconcile complete: {started} started, {restarted} restarted, {nudged} nudged, {killed} killed, {held} held, {failed} failed.\n"
+    )
+}
+
+fn exit_of(totals: &Totals, last: &Plan) -> Exit {
+    let held = last.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
+    if totals.skipped > 0 {
+        Exit::Interrupted
+    } else if totals.failed > 0 {
+        Exit::Failed
+    } else if let Some(refusal) = &last.refusal {
+        print::note(&words::refusal(refusal));
+        Exit::Refused
+    } else if held {
+        Exit::Held
+    } else {
+        Exit::Ok
+    }
+}

@@ -1,0 +1,158 @@
+//! The plan and the status as text. Everything is readable without colour, because each line begins with a sign.
+
+use comfy_table::{Table, presets};
+
+use super::words;
+use crate::model::{Address, Origin, Reason, Seen, Stamp};
+use crate::observed::{Observed, Server};
+use crate::plan::{Action, Counts, Decision, Plan, Verdict};
+
+/// The last line of every plan. Scripts read it, so its form never changes.
+pub fn counts_line(counts: Counts) -> String {
+    let Counts { start, restart, nudge, kill, held } = counts;
+    format!("Plan: {start} to start, {restart} to restart, {nudge} to nudge, {kill} to kill, {held} held.")
+}
+
+/// A plan: what would be done and why, what is held and by whom, what is not managed.
+pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
+    let now = &observed.at;
+    let mut out = format!("Town {town}, tmux {}.\n\n", server(observed));
+    for verdict in plan.verdicts.iter().filter(|verdict| !verdict.is_off_by_default() || verdict.state.has_living_process()) {
+        out.push_str(&verdict_block(verdict, now));
+    }
+    if !plan.unmanaged.is_empty() {
+        out.push_str("\nNot managed, never touched:\n");
+        for session in &plan.unmanaged {
+            let hint = if session.ours { "; `gtctl reconcile --prune` stops it" } else { "" };
+            out.push_str(&format!("  {} ({}): {}{hint}\n", session.session, session.id, session.why));
+        }
+    }
+    if let Some(refusal) = &plan.refusal {
+        out.push_str(&format!("\n{}\n", words::refusal(refusal)));
+    }
+    out.push('\n');
+    if plan.steps().next().is_none() {
+        out.push_str(no_changes(plan));
+        out.push('\n');
+    }
+    out.push_str(&counts_line(plan.counts()));
+    out.push('\n');
+    out
+}
+
+/// The sentence for a plan without steps.
+pub fn no_changes(plan: &Plan) -> &'static str {
+    let blocked = plan.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
+    if blocked { "No changes. Something is held for a reason that no file asked for, see above." } else { "No changes. What runs is what the files ask for." }
+}
+
+/// Which tmux server was looked at.
+pub fn server(observed: &Observed) -> String {
+    match &observed.server {
+        Seen::Known(Server::Up(up)) => {
+            format!("server {} ({}) at {}, {} sessions", up.id, up.version, observed.socket, up.sessions.len())
+        }
+        Seen::Known(Server::Down) => format!("not running at {}", observed.socket),
+        Seen::Known(Server::SocketLost { .. }) => format!("socket lost at {}", observed.socket),
+        Seen::Unknown(why) => format!("at {} cannot be seen: {why}", observed.socket),
+    }
+}
+
+fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
+    let (sign, word) = sign(verdict);
+    let mut first = format!("{word}: {}", words::reason(&verdict.because, now));
+    if matches!(verdict.because, Reason::Running) {
+        first = verdict.state.word().to_owned();
+    }
+    let mut out = format!("  {sign:>3} {:<28} {first}\n", verdict.address.to_string());
+    let mut more = |text: String| out.push_str(&format!("      # {text}\n"));
+    let quiet = matches!(verdict.decision, Decision::Nothing) && matches!(verdict.because, Reason::Running);
+    if let Decision::Step(step) = &verdict.decision {
+        words::gate(&step.gate, now).into_iter().for_each(&mut more);
+        words::how(&step.action).map(str::to_owned).into_iter().for_each(&mut more);
+    }
+    for evidence in &verdict.evidence {
+        let age = evidence.age.map(|age| format!(", {} old", words::length(age))).unwrap_or_default();
+        if !quiet || evidence.age.is_some() {
+            more(format!("{}{age}", evidence.what));
+        }
+    }
+    if !quiet && (verdict.origin != Origin::Default || verdict.note.is_some()) {
+        more(format!("asked for by {}", words::origin(verdict)));
+    }
+    if verdict.drifted {
+        more("differs from the files; a restart would apply them".to_owned());
+    }
+    out
+}
+
+fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
+    match &verdict.decision {
+        Decision::Nothing => ("=", verdict.state.word()),
+        Decision::Held => ("!", "held"),
+        Decision::Step(step) => match step.action {
+            Action::Start(_) => ("+", "start"),
+            Action::Restart(_) => ("-/+", "restart"),
+            Action::Kill(_) => ("-", "kill"),
+            Action::Nudge { .. } => ("~", "nudge"),
+            Action::Adopt(_) => ("*", "adopt"),
+        },
+    }
+}
+
+/// A row of `gtctl status`.
+pub struct StatusRow<'a> {
+    /// The verdict.
+    pub verdict: &'a Verdict,
+    /// Restarts since it was last stable.
+    pub restarts: usize,
+}
+
+/// What is wanted of an object, as a word for the status.
+pub fn wanted_word(verdict: &Verdict) -> &'static str {
+    match &verdict.because {
+        Reason::Parked => "parked",
+        Reason::Docked => "docked",
+        Reason::Disabled => "off",
+        Reason::NoRestart => "no-restart",
+        Reason::Frozen => "frozen",
+        Reason::Pruned => "unlisted",
+        _ => "running",
+    }
+}
+
+/// The status as a table.
+pub fn status(rows: &[StatusRow<'_>], now: &Stamp) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["NAME", "WANTED", "STATE", "RESTARTS", "AGE", "WHY"]);
+    for StatusRow { verdict, restarts } in rows {
+        let age = verdict.state.alive().map_or_else(|| "<none>".to_owned(), |alive| words::length(alive.lived));
+        let why = match &verdict.because {
+            Reason::Running if verdict.drifted => "differs from the files; a restart would apply them".to_owned(),
+            Reason::Running => String::new(),
+            because if because.is_wish() => format!("{} ({})", words::reason(because, now), words::origin(verdict)),
+            because => words::reason(because, now),
+        };
+        table.add_row([
+            verdict.address.to_string(),
+            wanted_word(verdict).to_owned(),
+            verdict.state.word().to_owned(),
+            restarts.to_string(),
+            age,
+            why,
+        ]);
+    }
+    let text = table.to_string();
+    text.lines().map(|line| format!("{}\n", line.trim())).collect()
+}
+
+/// Why an object is as it is, in full.
+pub fn why(verdict: &Verdict, now: &Stamp, after: &[Address]) -> String {
+    let mut out = verdict_block(verdict, now);
+    out.push_str(&format!("\n  reason    {}\n  state     {}\n", verdict.because.code(), verdict.state.word()));
+    out.push_str(&format!("  asked by  {}\n", words::origin(verdict)));
+    if !after.is_empty() {
+        out.push_str(&format!("  after     {}\n", words::list(after)));
+    }
+    out
+}
