@@ -117,6 +117,11 @@ fn crlf_stays_crlf() {
 }
 
 #[test]
+fn a_byte_order_mark_stays() {
+    assert_eq!(set("\u{feff}[rigs.x]\nstate = 'docked'\n", Parked), "\u{feff}[rigs.x]\nstate = \"parked\"\n");
+}
+
+#[test]
 fn what_cannot_be_edited_safely_is_refused() {
     let refused = |text| set_rig_state(text, &rig(), Parked, None, None).unwrap_err();
     assert!(matches!(refused("[rigs.x]\nstate ="), EditError::Syntax { line: 2, .. }));
