@@ -73,7 +73,7 @@ fn entries<'a>(reader: &mut Reader<'a>, rigs: &Object<'a>) -> BTreeMap<Name, Rig
     for property in reader.entries(rigs) {
         let key = property.name.as_str();
         let position = reader.position(&property.name);
-        let bad = bad_name(key, "a rig", |text| reader.label(&property.name, text));
+        let bad = bad_name(key, "the name of a rig", |text| reader.label(&property.name, text));
         reader.mistakes.extend(bad);
         let prefix = prefix(reader, property);
         if let Some((prefix, _, label)) = &prefix {

@@ -48,6 +48,19 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_wrong_type_says_what_was_expected_and_found() {
+    let text = "[limits]\nsessions = \"many\"\n";
+    let shown = diagnostics::render(&parse(text).unwrap_err(), &|_| Some(text.to_owned()), false);
+    insta::assert_snapshot!(shown, @r#"
+    error: `limits.sessions` must be a whole number
+     --> town.toml:2:12
+      |
+    2 | sessions = "many"
+      |            ^^^^^^ found a string
+    "#);
+}
+
+#[test]
 fn s75_lengths_of_time_out_of_range_are_refused_with_the_range() {
     let text = "[backoff]\ninitial = '0s'\nmax = '1e9 h'\n[crash-loop]\nwindow = '5'\nstable = '-1s'\nprobe-after = '169h'\n\
                 [controller]\nresync = '0s'\ndebounce = '1ms'\nsettle = '2m'\nstop-timeout = '11m'\ntmux-timeout = '0ms'\n";
@@ -102,9 +115,9 @@ fn s76_names_outside_the_allowed_set_are_refused() {
 #[test]
 fn s77_reserved_names_are_refused() {
     insta::assert_snapshot!(mistakes("[rigs.Mayor]\n[rigs.a]\nprefix = 'hq'\n[rigs.b.crew.crew]\n"), @r#"
-    town.toml:1:7: error: `Mayor` cannot name a rig: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
-    town.toml:3:10: error: `hq` cannot name a prefix: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
-    town.toml:4:14: error: `crew` cannot name a crew member: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:1:7: error: `Mayor` cannot be the name of a rig: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:3:10: error: `hq` cannot be a prefix: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:4:14: error: `crew` cannot be the name of a crew member: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
     "#);
 }
 
