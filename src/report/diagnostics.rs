@@ -207,10 +207,8 @@ mod tests {
             let late = Diagnostic::error("late", Label::at("town.toml", span.clone(), "here"));
             assert!(render(&[late], &sources, true).contains("late"), "{span:?}");
         }
-        let swapped = Diagnostic::error(
-            "swapped",
-            Label { file: "town.toml".into(), span: Some(9..3), text: String::new() },
-        );
+        let (start, end) = (9, 3);
+        let swapped = Diagnostic::error("swapped", Label::at("town.toml", start..end, ""));
         assert!(render(&[swapped], &|_| Some("aé\u{301}ü".into()), false).contains("swapped"));
         assert!(render(&[unknown_key()], &|_| Some(String::new()), false).contains("refinary"));
     }

@@ -6,7 +6,7 @@ pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let near = (word.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|one| (strsim::damerau_levenshtein(&word.to_lowercase(), one), one))
+        .map(|one| (strsim::damerau_levenshtein(&word.to_lowercase(), &one.to_lowercase()), one))
         .filter(|(distance, _)| *distance <= near)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, one)| one)

@@ -31,6 +31,11 @@ impl TownRoot {
         }
     }
 
+    /// Takes a path for a town without looking: for a town that exists in memory alone.
+    pub fn imagined(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

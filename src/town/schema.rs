@@ -10,14 +10,22 @@ use super::files::town_toml::TownToml;
 
 /// The schema, draft 7, every object closed. The same file is published as `schema/town.schema.json`.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(tidy));
-    settings.into_generator().into_root_schema_for::<TownToml>().to_value()
+    generated().clone()
+}
+
+/// The same, generated once.
+pub(crate) fn generated() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(tidy));
+        settings.into_generator().into_root_schema_for::<TownToml>().to_value()
+    })
 }
 
 /// The compiled schema. `None` cannot happen while the test below passes.
 pub(crate) fn validator() -> Option<&'static Validator> {
     static VALIDATOR: OnceLock<Option<Validator>> = OnceLock::new();
-    VALIDATOR.get_or_init(|| jsonschema::validator_for(&schema()).ok()).as_ref()
+    VALIDATOR.get_or_init(|| jsonschema::validator_for(generated()).ok()).as_ref()
 }
 
 /// Takes out what TOML has no word for (null), what editors do not know (`uint`), and the defaults of whole tables, which

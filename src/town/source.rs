@@ -244,7 +244,7 @@ mod tests {
         let town = tempfile::tempdir().unwrap();
         let file = town.path().join("town.toml");
         fs::write(&file, "").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         if fs::read(&file).is_err() {
             assert!(title(town.path(), "town.toml").contains("ermission"));
         }

@@ -117,6 +117,11 @@ fn crlf_stays_crlf() {
 }
 
 #[test]
+fn a_byte_order_mark_stays() {
+    assert_eq!(set("\u{feff}[rigs.x]\nstate = 'docked'\n", Parked), "\u{feff}[rigs.x]\nstate = \"parked\"\n");
+}
+
+#[test]
 fn what_cannot_be_edited_safely_is_refused() {
     let refused = |text| set_rig_state(text, &rig(), Parked, None, None).unwrap_err();
     assert!(matches!(refused("[rigs.x]\nstate ="), EditError::Syntax { line: 2, .. }));
@@ -125,14 +130,49 @@ fn what_cannot_be_edited_safely_is_refused() {
     assert!(matches!(refused("[[rigs]]\n"), EditError::NotATable(_)));
 }
 
+/// Lines that a `town.toml` may consist of; most orders of them are valid.
+const LINES: &[&str] = &[
+    "# c",
+    "",
+    "[town] # c",
+    "naming = 'rig'",
+    "[rigs]",
+    "[rigs.x] # c",
+    "  state = 'docked'  # c",
+    "reason = \"\"\"two\nlines # not a comment\"\"\"",
+    "until = 2026-12-01T09:00:00Z",
+    "prefix = 'p'",
+    "x.state = 'parked' # c",
+    "x.prefix = \"p\"",
+    "x = { state = 'docked', prefix = 'p' } # c",
+    "rigs.x.state = 'docked'",
+    "rigs.x.roles.witness = { enabled = true }",
+    "rigs = { y = {}, x = { prefix = 'p', state = 'parked' } }",
+    "[rigs.x.crew.max]",
+    "[rigs.x.roles.refinery] # c",
+    "[rigs.y]",
+];
+
 proptest::proptest! {
     #[test]
-    fn park_and_unpark_change_three_keys_and_no_comment(text in "(\\[rigs\\.x\\]|\\[town\\]|rigs\\.x\\.state|state = 'docked'|x = \\{\\}|# c|, |\\{|\\}|=|'a'|\r?\n| ){0,14}") {
+    fn park_and_unpark_change_three_keys_and_no_comment(
+        lines in proptest::collection::vec(proptest::sample::select(LINES), 0..6),
+        crlf: bool,
+        finished: bool,
+    ) {
+        let mut text = lines.join(if crlf { "\r\n" } else { "\n" });
+        if finished {
+            text.push('\n');
+        }
         let comments = |text: &str| text.matches("# c").count();
-        if let Ok(parked) = set_rig_state(&text, &rig(), Parked, Some("why"), None) {
-            proptest::prop_assert_eq!(comments(&text), comments(&parked));
-            let back = set_rig_state(&parked, &rig(), Active, None, None).unwrap();
-            proptest::prop_assert_eq!(comments(&text), comments(&back));
+        match set_rig_state(&text, &rig(), Parked, Some("why"), None) {
+            Ok(parked) => {
+                proptest::prop_assert_eq!(comments(&text), comments(&parked));
+proptest::prop_assert!(!finished || parked.ends_with('\n'), "{}", parked);
+                let back = set_rig_state(&parked, &rig(), Active, None, None).unwrap();
+                proptest::prop_assert_eq!(comments(&text), comments(&back));
+            }
+            Err(error) => proptest::prop_assert!(matches!(error, EditError::Syntax { .. }), "{}: {}", text, error),
         }
     }
 }

@@ -41,6 +41,7 @@ impl<'a> Reader<'a> {
     pub fn parse(&mut self) -> Option<Object<'a>> {
         match jsonc_parser::parse_to_ast(&self.source.text, &CollectOptions::default(), &STRICT) {
             Ok(parsed) => match parsed.value {
+                Some(_) if self.is_lax() => None,
                 Some(Value::Object(object)) => Some(object),
                 Some(other) => self.wrong_type(&other, "the file", "an object"),
                 None => {
@@ -56,6 +57,18 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Whether the parser let something through that JSON has not: line breaks and other control characters in a string.
+    fn is_lax(&mut self) -> bool {
+        let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&self.source.text) else {
+            return false;
+        };
+        let before: usize =
+            self.source.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = before + error.column().saturating_sub(1);
+        self.mistake("not valid JSON: control character in a string".to_owned(), at..at);
+        true
     }
 
     /// Ends the reading: the value if nothing was wrong.

@@ -73,7 +73,7 @@ fn entries<'a>(reader: &mut Reader<'a>, rigs: &Object<'a>) -> BTreeMap<Name, Rig
     for property in reader.entries(rigs) {
         let key = property.name.as_str();
         let position = reader.position(&property.name);
-        let bad = bad_name(key, "a rig", |text| reader.label(&property.name, text));
+        let bad = bad_name(key, "the name of a rig", |text| reader.label(&property.name, text));
         reader.mistakes.extend(bad);
         let prefix = prefix(reader, property);
         if let Some((prefix, _, label)) = &prefix {
@@ -163,6 +163,11 @@ mod tests {
             "{,}",
             "{\"rigs\":{},}",
             "// x\n{}",
+            "{\"version\":01}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":tru}",
+            "{\"a\":1.}",
+            "\u{feff}{}",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
@@ -184,6 +189,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].title, "rigs `a` and `b` have the same prefix `gt`");
         assert_eq!(found[0].labels.len(), 2);
+    }
+
+    #[test]
+    fn a_hostile_file_is_refused_and_does_not_overflow_the_stack() {
+        assert!(parse(&"[".repeat(1_000_000)).is_err());
+        assert!(parse(&"{\"a\":".repeat(100_000)).is_err());
     }
 
     #[test]

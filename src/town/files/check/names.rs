@@ -10,12 +10,12 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(bad_name(name, what, |text| subject.at_key(path, text)));
     };
     for (session, _) in subject.entries(&["sessions"]) {
-        key(&["sessions", session], session, "a session");
+        key(&["sessions", session], session, "the name of a session");
     }
     for (rig, _) in subject.entries(&["rigs"]) {
-        key(&["rigs", rig], rig, "a rig");
+        key(&["rigs", rig], rig, "the name of a rig");
         for (member, _) in subject.entries(&["rigs", rig, "crew"]) {
-            key(&["rigs", rig, "crew", member], member, "a crew member");
+            key(&["rigs", rig, "crew", member], member, "the name of a crew member");
         }
     }
     for (rig, table) in subject.entries(&["rigs"]) {
@@ -27,7 +27,7 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found
 }
 
-/// The diagnostic for a text that cannot be a name of that kind of thing; `None` if it can.
+/// The diagnostic for a text that cannot be `what` ("the name of a rig"); `None` if it can.
 pub(in crate::town::files) fn bad_name(
     text: &str,
     what: &str,
@@ -35,11 +35,11 @@ pub(in crate::town::files) fn bad_name(
 ) -> Option<Diagnostic> {
     match Name::parse(text) {
         Err(why) => Some(
-            Diagnostic::error(why.to_string(), label(format!("cannot name {what}")))
+            Diagnostic::error(why.to_string(), label(format!("cannot be {what}")))
                 .with_help("a name is 1 to 64 of A-Z a-z 0-9 _ -, and does not start with -"),
         ),
         Ok(name) if name.is_reserved() => {
-            let title = format!("`{name}` cannot name {what}: the word means something else in a town");
+            let title = format!("`{name}` cannot be {what}: the word means something else in a town");
             let help = format!("reserved: {}", RESERVED_NAMES.join(", "));
             Some(Diagnostic::error(title, label(String::new())).with_help(help))
         }

@@ -104,8 +104,9 @@ fn outside(subject: &Subject<'_>, range: &Range) -> Option<Diagnostic> {
     match Period::parse(text) {
         Err(why) => Some(Diagnostic::error(why.to_string(), label(String::new()))),
         Ok(period) if period < range.low || period > range.high => {
-            let title =
-                format!("`{}` must lie between {} and {}", range.path.join("."), range.low, range.high);
+            // As it can be written: the form for people has days, which a file cannot have.
+            let (low, high) = (String::from(range.low), String::from(range.high));
+            let title = format!("`{}` must lie between {low} and {high}", range.path.join("."));
             Some(Diagnostic::error(title, label(format!("found {period}"))).with_help(range.why))
         }
         Ok(_) => None,

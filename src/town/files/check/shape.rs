@@ -11,8 +11,8 @@ use crate::town::schema;
 
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(validator) = schema::validator() else { return Vec::new() };
-    let root = schema::schema();
-    validator.iter_errors(subject.json).flat_map(|error| translate(subject, &root, &error)).collect()
+    let root = schema::generated();
+    validator.iter_errors(subject.json).flat_map(|error| translate(subject, root, &error)).collect()
 }
 
 fn translate(subject: &Subject<'_>, root: &Value, error: &ValidationError<'_>) -> Vec<Diagnostic> {

@@ -48,15 +48,28 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_wrong_type_says_what_was_expected_and_found() {
+    let text = "[limits]\nsessions = \"many\"\n";
+    let shown = diagnostics::render(&parse(text).unwrap_err(), &|_| Some(text.to_owned()), false);
+    insta::assert_snapshot!(shown, @r#"
+    error: `limits.sessions` must be a whole number
+     --> town.toml:2:12
+      |
+    2 | sessions = "many"
+      |            ^^^^^^ found a string
+    "#);
+}
+
+#[test]
 fn s75_lengths_of_time_out_of_range_are_refused_with_the_range() {
-    let text = "[backoff]\ninitial = '0s'\nmax = '1e9 h'\n[crash-loop]\nwindow = '5'\nstable = '-1s'\nprobe-after = '8d'\n\
+    let text = "[backoff]\ninitial = '0s'\nmax = '1e9 h'\n[crash-loop]\nwindow = '5'\nstable = '-1s'\nprobe-after = '169h'\n\
                 [controller]\nresync = '0s'\ndebounce = '1ms'\nsettle = '2m'\nstop-timeout = '11m'\ntmux-timeout = '0ms'\n";
     insta::assert_snapshot!(mistakes(text), @r#"
     town.toml:2:11: error: `backoff.initial` must lie between 1s and 1h (less than a second is a busy loop; after an hour nobody expects a first restart)
     town.toml:3:7: error: `1e9 h` is not a length of time; write it with units, for example "30s", "15m" or "1h 30m"
     town.toml:5:10: error: `5` is not a length of time; write it with units, for example "30s", "15m" or "1h 30m"
     town.toml:6:10: error: `-1s` is not a length of time; write it with units, for example "30s", "15m" or "1h 30m"
-    town.toml:7:15: error: `8d` is not a length of time; write it with units, for example "30s", "15m" or "1h 30m"
+    town.toml:7:15: error: `crash-loop.probe-after` must lie between 1m and 168h (a shorter wait is no end of a crash loop)
     town.toml:9:10: error: `controller.resync` must lie between 1s and 1h (it is the net for notices that were lost: not a poll, and not a day's wait)
     town.toml:10:12: error: `controller.debounce` must lie between 10ms and 5s (an editor writes a file in several steps; people wait for the reaction)
     town.toml:11:10: error: `controller.settle` must lie between 100ms and 1m (a program that cannot run fails within milliseconds; a pass waits for it)
@@ -102,9 +115,9 @@ fn s76_names_outside_the_allowed_set_are_refused() {
 #[test]
 fn s77_reserved_names_are_refused() {
     insta::assert_snapshot!(mistakes("[rigs.Mayor]\n[rigs.a]\nprefix = 'hq'\n[rigs.b.crew.crew]\n"), @r#"
-    town.toml:1:7: error: `Mayor` cannot name a rig: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
-    town.toml:3:10: error: `hq` cannot name a prefix: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
-    town.toml:4:14: error: `crew` cannot name a crew member: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:1:7: error: `Mayor` cannot be the name of a rig: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:3:10: error: `hq` cannot be a prefix: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
+    town.toml:4:14: error: `crew` cannot be the name of a crew member: the word means something else in a town (reserved: hq, mayor, deacon, boot, witness, refinery, polecats, crew, sessions, overseer, dog)
     "#);
 }
 
@@ -179,6 +192,23 @@ fn s73_a_torn_file_never_panics() {
         }
     }
     assert!(refused > whole.len() / 4, "{refused}");
+}
+
+#[test]
+fn a_hostile_file_is_refused_and_does_not_overflow_the_stack() {
+    for text in [
+        format!("a = {}", "[".repeat(500_000)),
+        format!("a = {}", "{a=".repeat(300_000)),
+        "a.".repeat(500_000),
+    ] {
+        assert!(parse(&text).is_err());
+    }
+}
+
+#[test]
+fn a_byte_order_mark_shifts_no_place() {
+    let (plain, marked) = (mistakes("foo = 1\n"), mistakes("\u{feff}foo = 1\n"));
+    assert!(marked.contains("unknown key `foo`") && plain.starts_with("town.toml:1:1"), "{marked}");
 }
 
 proptest::proptest! {
