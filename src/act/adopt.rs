@@ -16,13 +16,19 @@ pub async fn adopt(host: &Host, order: &Order, fence: &Fence) -> Outcome {
     let session = word(&format!("{}:", fence.session()));
     let commands = [
         format!("set-option -t {session} @gtctl {}", word(&order.marker().to_string())),
-        format!("set-option -p -t {} @gtctl_agent {}", word(&pane.to_string()), word(order.incarnation.as_str())),
+        format!(
+            "set-option -p -t {} @gtctl_agent {}",
+            word(&pane.to_string()),
+            word(order.incarnation.as_str())
+        ),
         format!("display-message -p {PASSED}"),
     ];
     let all = [conditions(fence), pane_conditions(fence)].concat();
     match host.tmux.ask(&[guarded(&pane.to_string(), &all, &commands)]).await {
         Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => Outcome::Done(None),
-        Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => Outcome::refused("it is not what it was when the plan was made"),
+        Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => {
+            Outcome::refused("it is not what it was when the plan was made")
+        }
         Ok(reply) => Outcome::failed(format!("tmux did not label it: {}", reply.stderr.trim())),
         Err(error) => Outcome::unconfirmed(error.to_string()),
     }

@@ -2,9 +2,9 @@
 //!
 //! The test names everything, because `if-shell -t` with a target that is gone silently tests some other session instead of failing.
 
+use crate::model::Seen;
 use crate::observed::processes;
 use crate::observed::tmux::quote::word;
-use crate::model::Seen;
 use crate::plan::Fence;
 
 use super::Outcome;
@@ -62,7 +62,11 @@ mod tests {
 
     #[test]
     fn law_3_a_guard_tests_all_conditions_in_the_server() {
-        let line = guarded("$3:", &[equal("pid", "7"), equal("session_id", "$3")], &["kill-session -t '$3'".to_owned()]);
+        let line = guarded(
+            "$3:",
+            &[equal("pid", "7"), equal("session_id", "$3")],
+            &["kill-session -t '$3'".to_owned()],
+        );
         assert_eq!(
             line,
             "if-shell -F -t '$3:' '#{&&:#{==:#{pid},7},#{&&:#{==:#{session_id},$3},1}}' \

@@ -52,7 +52,11 @@ pub struct Order {
 impl Order {
     /// The label that a start or an adoption writes.
     pub fn marker(&self) -> Marker {
-        Marker { town: self.town.clone(), address: self.address.clone(), incarnation: self.incarnation.clone() }
+        Marker {
+            town: self.town.clone(),
+            address: self.address.clone(),
+            incarnation: self.incarnation.clone(),
+        }
     }
 
     /// The spec that a start is made from.
@@ -66,7 +70,7 @@ impl Order {
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was done, and that was seen.
-    Done(Option<Incarnation>),
+    Done(Option<Box<Incarnation>>),
     /// It was not done, or did not last.
     Failed(Why),
     /// The fence held: what was planned against is not there any more. Nothing was done.

@@ -6,8 +6,8 @@ use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
 
-use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, same_server};
 use super::Outcome;
+use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, same_server};
 
 /// The longest text that is typed; a terminal in line mode cuts a line at 4096 bytes and says nothing.
 const TEXT_LENGTH_MAX: usize = 4000;
@@ -18,7 +18,9 @@ const BEFORE_ENTER: Duration = Duration::from_millis(500);
 /// Types `text` and presses Enter.
 pub async fn nudge(host: &Host, fence: &Fence, text: &str) -> Outcome {
     if text.is_empty() || text.len() > TEXT_LENGTH_MAX || text.chars().any(char::is_control) {
-        return Outcome::refused(format!("a nudge is one line of 1 to {TEXT_LENGTH_MAX} bytes without control characters"));
+        return Outcome::refused(format!(
+            "a nudge is one line of 1 to {TEXT_LENGTH_MAX} bytes without control characters"
+        ));
     }
     if let Err(outcome) = same_server(fence) {
         return outcome;
@@ -27,7 +29,9 @@ pub async fn nudge(host: &Host, fence: &Fence, text: &str) -> Outcome {
     let target = word(&pane.to_string());
     let free = [equal("pane_dead", "0"), equal("pane_in_mode", "0"), equal("session_attached", "0")];
     let all = [conditions(fence), pane_conditions(fence), free.to_vec()].concat();
-    for keys in [format!("send-keys -l -t {target} -- {}", word(text)), format!("send-keys -t {target} Enter")] {
+    for keys in
+        [format!("send-keys -l -t {target} -- {}", word(text)), format!("send-keys -t {target} Enter")]
+    {
         let commands = [keys, format!("display-message -p {PASSED}")];
         match host.tmux.ask(&[guarded(&pane.to_string(), &all, &commands)]).await {
             Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => {}

@@ -32,7 +32,10 @@ fn open(id: ProcessId) -> Result<Option<OwnedFd>, Errno> {
 pub async fn ended(id: ProcessId) {
     if let Ok(opened) = open(id) {
         let Some(fd) = opened else { return };
-        #[expect(deprecated, reason = "its successor is unsafe for types that do not own their descriptor; OwnedFd does")]
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for types that do not own their descriptor; OwnedFd does"
+        )]
         let registered = AsyncFd::new(fd);
         if let Ok(fd) = registered
             && fd.readable().await.is_ok()
@@ -74,7 +77,9 @@ mod tests {
 
     fn sleeper() -> (std::process::Child, ProcessId) {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let Seen::Known(Some(found)) = processes::find(i32::try_from(child.id()).unwrap()) else { panic!("it lives") };
+        let Seen::Known(Some(found)) = processes::find(i32::try_from(child.id()).unwrap()) else {
+            panic!("it lives")
+        };
         (child, found.id)
     }
 
@@ -84,7 +89,11 @@ mod tests {
         let stale = ProcessId { start: id.start.wrapping_sub(1), ..id };
         signal(stale, Signal::KILL).unwrap();
         assert_eq!(processes::is_alive(id), Seen::Known(true));
-        assert_eq!(all_ended(&[stale], Duration::from_secs(10)).await, vec![], "the one that was meant has ended long ago");
+        assert_eq!(
+            all_ended(&[stale], Duration::from_secs(10)).await,
+            vec![],
+            "the one that was meant has ended long ago"
+        );
         signal(id, Signal::KILL).unwrap();
         assert_eq!(all_ended(&[id], Duration::from_secs(10)).await, vec![]);
         child.wait().unwrap();

@@ -16,8 +16,22 @@ const MADE: &str = "gtctl-made #{session_id} #{pane_id} #{pane_pid} #{pid}";
 
 /// Unsets in the agent what only belongs to others, whatever the server's global environment has of it.
 const FOREIGN_VARIABLES: &[&str] = &[
-    "GT_ROLE", "GT_RIG", "GT_CREW", "GT_POLECAT", "GT_DOG_NAME", "GT_SESSION", "GT_AGENT", "GT_PANE_ID", "GT_PROCESS_NAMES",
-    "GT_REFINERY", "GT_RUN", "BD_ACTOR", "BEADS_AGENT_NAME", "GIT_AUTHOR_NAME", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT",
+    "GT_ROLE",
+    "GT_RIG",
+    "GT_CREW",
+    "GT_POLECAT",
+    "GT_DOG_NAME",
+    "GT_SESSION",
+    "GT_AGENT",
+    "GT_PANE_ID",
+    "GT_PROCESS_NAMES",
+    "GT_REFINERY",
+    "GT_RUN",
+    "BD_ACTOR",
+    "BEADS_AGENT_NAME",
+    "GIT_AUTHOR_NAME",
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
     "NODE_OPTIONS",
 ];
 
@@ -25,7 +39,10 @@ const FOREIGN_VARIABLES: &[&str] = &[
 pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
     let Some(recipe) = &order.recipe else { return Outcome::failed("no file says how to start it") };
     if launch.program.to_string_lossy().contains('=') {
-        return Outcome::failed(format!("{}: `env` takes a path with `=` for a variable", launch.program.display()));
+        return Outcome::failed(format!(
+            "{}: `env` takes a path with `=` for a variable",
+            launch.program.display()
+        ));
     }
     // tmux starts in $HOME if the directory is gone, and says nothing.
     match places::is_directory(&launch.directory) {
@@ -133,7 +150,9 @@ struct Made {
 fn made(reply: Result<Reply, TmuxError>) -> Result<Made, Outcome> {
     let reply = match reply {
         Ok(reply) => reply,
-        Err(TmuxError::NotInstalled { path }) => return Err(Outcome::failed(format!("tmux is not on PATH ({path})"))),
+        Err(TmuxError::NotInstalled { path }) => {
+            return Err(Outcome::failed(format!("tmux is not on PATH ({path})")));
+        }
         Err(error) => return Err(Outcome::unconfirmed(error.to_string())),
     };
     if reply.stdout.lines().any(|line| line == HELD) {
@@ -174,9 +193,15 @@ async fn settle(order: &Order, made: Made) -> Outcome {
         (Ok(_), Ok(None)) => return Outcome::failed("the tmux server ended at once"),
         (Err(outcome), _) | (_, Err(outcome)) => return outcome,
     };
-    let incarnation = Incarnation { server, session: made.session, pane: made.pane, process: agent, marker: order.marker() };
+    let incarnation = Incarnation {
+        server,
+        session: made.session,
+        pane: made.pane,
+        process: agent,
+        marker: order.marker(),
+    };
     match super::processes::all_ended(&[agent], order.settle).await.as_slice() {
         [] => Outcome::failed(format!("it ended within {}", crate::model::Period::from(order.settle))),
-        [ProcessId { .. }, ..] => Outcome::Done(Some(incarnation)),
+        [ProcessId { .. }, ..] => Outcome::Done(Some(Box::new(incarnation))),
     }
 }

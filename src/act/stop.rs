@@ -31,7 +31,10 @@ pub async fn stop(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
         return Outcome::refused("this very command runs inside it; run it from elsewhere");
     }
     let session = format!("{}:", fence.session());
-    let commands = [format!("display-message -p {PASSED}"), format!("kill-session -t {}", word(&fence.session().to_string()))];
+    let commands = [
+        format!("display-message -p {PASSED}"),
+        format!("kill-session -t {}", word(&fence.session().to_string())),
+    ];
     match host.tmux.ask(&[guarded(&session, &conditions(fence), &commands)]).await {
         // Killing the last session ends the server, so its answer may break off after the mark.
         Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => {}

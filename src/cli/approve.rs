@@ -43,7 +43,11 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     {
         print::error(
             &format!("there is no refusal {id} any more; the one there is now is {}", refusal.id),
-            Some(&format!("it would stop {}; `gtctl approve {}` lifts it", words::list(&refusal.stops), refusal.id)),
+            Some(&format!(
+                "it would stop {}; `gtctl approve {}` lifts it",
+                words::list(&refusal.stops),
+                refusal.id
+            )),
         );
         return Err(Exit::Refused);
     }
@@ -60,7 +64,11 @@ pub async fn lift_refusal(context: &Context, id: &str) -> Result<(), Exit> {
     lift(context, id, |_| {}).await
 }
 
-async fn lift(context: &Context, id: &str, also: impl FnOnce(&mut crate::ledger::Ledger)) -> Result<(), Exit> {
+async fn lift(
+    context: &Context,
+    id: &str,
+    also: impl FnOnce(&mut crate::ledger::Ledger),
+) -> Result<(), Exit> {
     if let Controller::Running(_) = controller(context).await {
         return match socket::ask(&context.root, &Request::Approve { id: id.to_owned() }).await {
             Ok(Some(Answer::Done { .. })) => Ok(()),

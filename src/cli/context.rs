@@ -31,7 +31,10 @@ impl Context {
     /// Finds the town.
     pub fn locate(flag: Option<&Path>, output: Output) -> Result<Self, Exit> {
         let cwd = std::env::current_dir().map_err(|error| {
-            print::error(&format!("the current directory cannot be told: {error}"), Some("go to another one, or give --town"));
+            print::error(
+                &format!("the current directory cannot be told: {error}"),
+                Some("go to another one, or give --town"),
+            );
             Exit::Failed
         })?;
         let (env_town, env_root) = (std::env::var_os("GT_TOWN_ROOT"), std::env::var_os("GT_ROOT"));
@@ -66,9 +69,13 @@ impl Context {
     pub fn config(&self, diagnostics: &[Diagnostic]) -> Exit {
         let sources = |file: &str| std::fs::read_to_string(self.root.path().join(file)).ok();
         if self.is_json() {
-            print::json(&serde_json::json!({ "valid": false, "diagnostics": diagnostics::to_json(diagnostics, &sources) }));
+            print::json(
+                &serde_json::json!({ "valid": false, "diagnostics": diagnostics::to_json(diagnostics, &sources) }),
+            );
         } else {
-            print::note(diagnostics::render(diagnostics, &sources, std::io::stderr().is_terminal()).trim_end());
+            print::note(
+                diagnostics::render(diagnostics, &sources, std::io::stderr().is_terminal()).trim_end(),
+            );
         }
         Exit::Config
     }
@@ -98,7 +105,10 @@ impl Context {
     pub fn lock(&self) -> Result<TownLock, Exit> {
         TownLock::take(&self.root).map_err(|error| match error {
             LockError::Held { .. } => {
-                print::error(&error.to_string(), Some("`gtctl status` shows it; stop it first (`gt daemon stop` for gt's own daemon)"));
+                print::error(
+                    &error.to_string(),
+                    Some("`gtctl status` shows it; stop it first (`gt daemon stop` for gt's own daemon)"),
+                );
                 Exit::Locked
             }
             LockError::Io { ref source, .. } => {
@@ -144,7 +154,10 @@ async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
             }
             Some(_) => Ok(()),
             None => {
-                print::note(&format!("warning: the version of tmux cannot be read from `{}`; {help}", text.escape_debug()));
+                print::note(&format!(
+                    "warning: the version of tmux cannot be read from `{}`; {help}",
+                    text.escape_debug()
+                ));
                 Ok(())
             }
         },
@@ -155,7 +168,8 @@ async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
 pub fn object(desired: &Desired, text: &str) -> Result<Address, Exit> {
     let known = || desired.objects.keys().map(ToString::to_string);
     let hint = || {
-        let near = known().max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
+        let near =
+            known().max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
         match near {
             Some(near) if strsim::jaro_winkler(&near, text) > 0.7 => format!("did you mean {near}?"),
             _ => format!("the objects of this town are {}", known().collect::<Vec<_>>().join(", ")),

@@ -44,7 +44,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         // After a rotation the log begins elsewhere: go on behind the last event that was shown.
         let known = shown.min(all.len());
         let from = match &last_shown {
-            Some(last) if all.get(known.wrapping_sub(1)) != Some(last) => all.iter().rposition(|event| event == last).map_or(0, |at| at + 1),
+            Some(last) if all.get(known.wrapping_sub(1)) != Some(last) => {
+                all.iter().rposition(|event| event == last).map_or(0, |at| at + 1)
+            }
             _ => known,
         };
         let fresh: Vec<&Event> = all

@@ -147,7 +147,11 @@ fn log(cli: &Cli) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GTCTL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let json = matches!(&cli.verb, Verb::Controller(arguments) if arguments.json_log());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false);
     if json {
         builder.json().init();
     } else {

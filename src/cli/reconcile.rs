@@ -55,7 +55,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     }
     let (totals, last) = carry_out(&mut reconciler, first, |progress| tell(context, &progress)).await;
     if context.is_json() {
-        print::json(&serde_json::json!({ "format-version": json::FORMAT_VERSION, "totals": totals, "refusal": last.refusal }));
+        print::json(
+            &serde_json::json!({ "format-version": json::FORMAT_VERSION, "totals": totals, "refusal": last.refusal }),
+        );
     } else if !nothing {
         print::out(&totals_line(&totals));
     }
@@ -95,7 +97,10 @@ fn tell(context: &Context, progress: &Progress<'_>) {
         },
         Progress::Ended(order, outcome) => match (&order.action, outcome) {
             (Action::Start(_) | Action::Restart(_), Outcome::Done(Some(incarnation))) => {
-                format!("{}: alive, process {}, session {}", order.address, incarnation.process, incarnation.session)
+                format!(
+                    "{}: alive, process {}, session {}",
+                    order.address, incarnation.process, incarnation.session
+                )
             }
             (Action::Kill(_), Outcome::Done(_)) => format!("{}: gone", order.address),
             (Action::Adopt(_), Outcome::Done(_)) => format!("{}: adopted", order.address),
@@ -112,14 +117,16 @@ fn tell(context: &Context, progress: &Progress<'_>) {
 fn totals_line(totals: &Totals) -> String {
     let Totals { started, restarted, nudged, killed, held, failed, adopted, skipped } = totals;
     let adopted = if *adopted > 0 { format!("Adopted: {adopted}.\n") } else { String::new() };
-    let skipped = if *skipped > 0 { format!("Interrupted: {skipped} steps were not begun.\n") } else { String::new() };
+    let skipped =
+        if *skipped > 0 { format!("Interrupted: {skipped} steps were not begun.\n") } else { String::new() };
     format!(
         "{adopted}{skipped}Reconcile complete: {started} started, {restarted} restarted, {nudged} nudged, {killed} killed, {held} held, {failed} failed.\n"
     )
 }
 
 fn exit_of(totals: &Totals, last: &Plan) -> Exit {
-    let held = last.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
+    let held =
+        last.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
     if totals.skipped > 0 {
         Exit::Interrupted
     } else if totals.failed > 0 {

@@ -48,7 +48,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         }
         Controller::Silent(_) | Controller::None => {
             let mut reset = Vec::new();
-            context.change_ledger(|ledger| reset = objects.into_iter().filter(|address| ledger.reset(address)).collect())?;
+            context.change_ledger(|ledger| {
+                reset = objects.into_iter().filter(|address| ledger.reset(address)).collect()
+            })?;
             reset
         }
     };

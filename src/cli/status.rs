@@ -33,7 +33,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         .verdicts
         .iter()
         .filter(|verdict| only.as_ref().is_none_or(|only| verdict.address == *only))
-        .filter(|verdict| only.is_some() || !verdict.is_off_by_default() || verdict.state.has_living_process())
+        .filter(|verdict| {
+            only.is_some() || !verdict.is_off_by_default() || verdict.state.has_living_process()
+        })
         .collect();
     let ledger = reconciler.ledger();
     let attach = attach(&reconciler.desired().socket.arguments(), &shown);
@@ -126,7 +128,9 @@ impl Controller {
     fn text(&self) -> String {
         match self {
             Self::None => "not running; `gtctl controller` keeps this town".to_owned(),
-            Self::Silent(pid) => format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)"),
+            Self::Silent(pid) => {
+                format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)")
+            }
             Self::Running(status) => {
                 let installed = env!("CARGO_PKG_VERSION");
                 let mut text = format!("running, pid {}, {} passes", status.pid, status.passes);
@@ -140,7 +144,9 @@ impl Controller {
                 }
                 if let (Some(since), Some(wrong)) = (status.config_wrong_since, &status.config_wrong) {
                     let since = since.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
-                    text.push_str(&format!("\nconfig      error since {since}, using the version before: {wrong}"));
+                    text.push_str(&format!(
+                        "\nconfig      error since {since}, using the version before: {wrong}"
+                    ));
                 }
                 text
             }

@@ -33,7 +33,8 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         print::error(&format!("the event log cannot be read: {error}"), None);
         Exit::Failed
     })?;
-    let own: Vec<&events::Event> = all.iter().filter(|event| event.object.as_ref() == Some(&address)).collect();
+    let own: Vec<&events::Event> =
+        all.iter().filter(|event| event.object.as_ref() == Some(&address)).collect();
     let last = own.get(own.len().saturating_sub(arguments.events)..).unwrap_or_default();
     if context.is_json() {
         print::json(&json!({
@@ -43,7 +44,12 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         }));
         return Ok(Exit::Ok);
     }
-    let after: Vec<_> = reconciler.desired().objects.get(&address).map(|object| object.after.iter().cloned().collect()).unwrap_or_default();
+    let after: Vec<_> = reconciler
+        .desired()
+        .objects
+        .get(&address)
+        .map(|object| object.after.iter().cloned().collect())
+        .unwrap_or_default();
     print::out(&text::why(verdict, &pass.observed.at, &after));
     if last.is_empty() {
         print::out("\nNothing has been done to it yet.\n");

@@ -45,8 +45,14 @@ impl TownLock {
         let path = root.daemon_dir().join("daemon.lock");
         let io = |source| LockError::Io { path: path.display().to_string(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root.daemon_dir()).map_err(io)?;
-        let file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(io)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io)?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) => Ok(Self { _file: file }),
             Err(fs4::TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file) }),

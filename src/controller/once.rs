@@ -62,7 +62,8 @@ pub async fn carry_out<W: World>(
     loop {
         reconciler.learn(&pass);
         if !interrupted {
-            for order in reconciler.commit(&pass, |address, action| left.get(address) == Some(&action.word())) {
+            for order in reconciler.commit(&pass, |address, action| left.get(address) == Some(&action.word()))
+            {
                 left.remove(&order.address);
                 report(Progress::Begun(&order));
                 let world = reconciler.world.clone();
@@ -76,7 +77,12 @@ pub async fn carry_out<W: World>(
         if under_way.is_empty() && (interrupted || !waiting) {
             break;
         }
-        let pause = pass.plan.wake.as_ref().map_or(LOOK_AGAIN, |wake| pass.observed.at.until(wake)).clamp(Duration::from_millis(10), LOOK_AGAIN);
+        let pause = pass
+            .plan
+            .wake
+            .as_ref()
+            .map_or(LOOK_AGAIN, |wake| pass.observed.at.until(wake))
+            .clamp(Duration::from_millis(10), LOOK_AGAIN);
         tokio::select! {
             Some(joined) = under_way.join_next() => {
                 if let Ok((order, outcome)) = joined {

@@ -34,6 +34,12 @@ const FILES_NOT_TO_GO: &[&str] = &["town.toml", "mayor/rigs.json", "mayor/daemon
 /// How long tmux gets to collect its children after a poke.
 const AFTER_POKE: Duration = Duration::from_millis(5);
 
+/// What was last told of an object that runs.
+const RUNNING: &str = "running";
+
+/// What was last told of a server that was lost.
+const LOST: &str = "lost";
+
 /// The files are wrong, and an earlier reading of them is in force.
 #[derive(Debug, Clone)]
 pub struct ConfigTrouble {
@@ -74,6 +80,7 @@ pub struct Reconciler<W> {
     events: EventLog,
     said: BTreeMap<Address, String>,
     said_refusal: Option<String>,
+    said_server: String,
     options: Options,
 }
 
@@ -99,6 +106,7 @@ impl<W: World> Reconciler<W> {
             events,
             said: BTreeMap::new(),
             said_refusal: None,
+            said_server: String::new(),
             options,
         })
     }
@@ -140,7 +148,11 @@ impl<W: World> Reconciler<W> {
     /// lost in tmux before 3.6, until another child of the server ends: a SIGCHLD heals it.
     pub async fn look_well(&self) -> Pass {
         let pass = self.look().await;
-        let untold = pass.plan.verdicts.iter().any(|verdict| matches!(verdict.state, State::Ending | State::Dead { exit: None, .. }));
+        let untold = pass
+            .plan
+            .verdicts
+            .iter()
+            .any(|verdict| matches!(verdict.state, State::Ending | State::Dead { exit: None, .. }));
         let Seen::Known(Server::Up(server)) = &pass.observed.server else { return pass };
         if !untold || crate::act::processes::signal(server.id, rustix::process::Signal::CHILD).is_err() {
             return pass;
@@ -166,21 +178,31 @@ impl<W: World> Reconciler<W> {
         match read(&self.root, &self.ledger) {
             Ok((files, desired)) => {
                 let controller = &desired.policy.controller;
-                if desired.socket != self.desired.socket || controller.tmux_timeout != self.desired.policy.controller.tmux_timeout {
+                if desired.socket != self.desired.socket
+                    || controller.tmux_timeout != self.desired.policy.controller.tmux_timeout
+                {
                     self.world = W::at(&desired.socket, controller.tmux_timeout.get());
                 }
                 (self.files, self.desired) = (files, desired);
                 if self.trouble.take().is_some() {
-                    self.tell(&[Event::of_town(now.wall, Kind::Config, "the files are right again and in force")]);
+                    self.tell(&[Event::of_town(
+                        now.wall,
+                        Kind::Config,
+                        "the files are right again and in force",
+                    )]);
                 }
             }
             Err(diagnostics) => {
                 let first = words::first_line(&diagnostics);
-                let changed = self.trouble.as_ref().is_none_or(|trouble| words::first_line(&trouble.diagnostics) != first);
+                let changed = self
+                    .trouble
+                    .as_ref()
+                    .is_none_or(|trouble| words::first_line(&trouble.diagnostics) != first);
                 let since = self.trouble.take().map_or_else(|| now.clone(), |trouble| trouble.since);
                 self.trouble = Some(ConfigTrouble { since, diagnostics });
                 if changed {
-                    let text = format!("the files are wrong, their last good reading stays in force: {first}");
+                    let text =
+                        format!("the files are wrong, their last good reading stays in force: {first}");
                     tracing::warn!("{text}");
                     self.tell(&[Event::of_town(now.wall, Kind::Config, text)]);
                 }
@@ -203,49 +225,83 @@ impl<W: World> Reconciler<W> {
             .collect();
         let change = self.ledger.track(&alive, &self.desired.policy, &now);
         self.unsaved |= change.changed;
-        news.extend(self.changes(&pass.plan, &now));
+        let tmux_answers = matches!(&pass.observed.server, Seen::Known(Server::Up(_) | Server::Down));
+        news.extend(self.changes(&pass.plan, &now, tmux_answers));
         self.learn_files(&now);
         self.save();
         self.tell(&news);
     }
 
+    /// What is told of the tmux server: one event when it is lost, not one for each agent; one when it cannot be seen, one when it can again.
+    fn server_news(&mut self, pass: &Pass) -> Vec<Event> {
+        let lost: Vec<Address> = pass
+            .plan
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.state == State::ServerLost)
+            .map(|verdict| verdict.address.clone())
+            .collect();
+        let state = match &pass.observed.server {
+            Seen::Known(Server::Up(_) | Server::Down) if lost.is_empty() => String::new(),
+            Seen::Known(Server::Up(_) | Server::Down) => LOST.to_owned(),
+            Seen::Known(Server::SocketLost { pid }) => {
+                words::reason(&Reason::SocketLost { pid: *pid }, &pass.observed.at)
+            }
+            Seen::Unknown(why) => format!("tmux cannot be seen, so nothing is done: {why}"),
+        };
+        if self.said_server == state {
+            return Vec::new();
+        }
+        let text = match (state.as_str(), self.said_server.as_str()) {
+            ("", LOST) => None,
+            ("", _) => Some("tmux can be seen again".to_owned()),
+            (LOST, _) => Some(format!("server lost, {} agents: {}", lost.len(), words::list(&lost))),
+            (text, _) => Some(text.to_owned()),
+        };
+        self.said_server = state;
+        text.map(|text| Event::of_town(pass.observed.at.wall, Kind::Server, text)).into_iter().collect()
+    }
+
     fn learn_server(&mut self, pass: &Pass) -> Vec<Event> {
-        let Seen::Known(Server::Up(server)) = &pass.observed.server else { return Vec::new() };
+        let news = self.server_news(pass);
+        let Seen::Known(Server::Up(server)) = &pass.observed.server else { return news };
         let seen = ServerSeen { process: server.id, socket: pass.observed.socket.clone() };
         let moved = self.ledger.server.as_ref().is_some_and(|known| known.socket != seen.socket);
         if moved && !matches!(pass.observed.past_server, Some(Seen::Known(false))) {
             // The agents are still in the recorded one; forgetting it would double them.
-            return Vec::new();
+            return news;
         }
-        let before = self.ledger.server.clone();
-        if !self.ledger.track_server(seen) {
-            return Vec::new();
-        }
-        self.unsaved = true;
-        let lost = pass.plan.verdicts.iter().filter(|verdict| verdict.state == State::ServerLost).count();
-        let text = match before {
-            Some(_) => format!("tmux server {} has taken the place of one that is gone; agents lost with it and not back yet: {lost}", server.id),
-            None => format!("tmux server {} found, version {}", server.id, server.version),
-        };
-        vec![Event::of_town(pass.observed.at.wall, Kind::Server, text)]
+        self.unsaved |= self.ledger.track_server(seen);
+        news
     }
 
     /// Events for what is held, or runs, and was not at the last look.
-    fn changes(&mut self, plan: &Plan, now: &Stamp) -> Vec<Event> {
+    fn changes(&mut self, plan: &Plan, now: &Stamp, tmux_answers: bool) -> Vec<Event> {
         let mut events = Vec::new();
         for verdict in &plan.verdicts {
             let key = match &verdict.decision {
                 Decision::Step(_) => continue,
                 Decision::Held if verdict.is_off_by_default() => continue,
                 Decision::Held => verdict.because.code().to_owned(),
-                Decision::Nothing if matches!(verdict.because, Reason::InFlight | Reason::Starting { .. }) => continue,
-                Decision::Nothing => "running".to_owned(),
+                Decision::Nothing
+                    if matches!(verdict.because, Reason::InFlight | Reason::Starting { .. }) =>
+                {
+                    continue;
+                }
+                Decision::Nothing => RUNNING.to_owned(),
             };
-            if self.said.insert(verdict.address.clone(), key.clone()).as_ref() == Some(&key) {
+            // One event tells of the server what would else be told of every object in it.
+            if !tmux_answers && verdict.because.is_unknown() {
                 continue;
             }
-            let kind = if key == "running" { Kind::Running } else { Kind::Held };
-            events.push(words::event_of_verdict(verdict, kind, now));
+            let before = self.said.insert(verdict.address.clone(), key.clone());
+            match (before.as_deref(), key.as_str()) {
+                (Some(before), key) if before == key => {}
+                // Running is news only for what was held before; a start tells of itself.
+                (None, RUNNING) => {}
+                (_, RUNNING) => events.push(words::event_of_verdict(verdict, Kind::Running, now)),
+                _ => events.push(words::event_of_verdict(verdict, Kind::Held, now)),
+            }
         }
         let refusal = plan.refusal.as_ref().map(|refusal| refusal.id.clone());
         if self.said_refusal != refusal {
@@ -285,7 +341,8 @@ impl<W: World> Reconciler<W> {
             let order = self.order(&verdict.address, &step.action);
             if let (Some(launch), Some(spec)) = (step.action.launch(), order.spec()) {
                 // 53 bits make a fraction between 0 and 1.
-                let chance = f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+                let chance =
+                    f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
                 self.ledger.strike(&verdict.address, launch.cause, &spec, &self.desired.policy, now, chance);
                 self.unsaved = true;
             }
@@ -335,17 +392,17 @@ impl<W: World> Reconciler<W> {
         self.ledger.in_flight.remove(&order.address);
         if let Outcome::Done(Some(incarnation)) = outcome {
             let record = self.ledger.objects.entry(order.address.clone()).or_default();
-            record.incarnation = Some(incarnation.clone());
+            record.incarnation = Some(incarnation.as_ref().clone());
             record.since = Some(now.clone());
             self.unsaved = true;
         }
-        if let (Outcome::Done(_), Action::Kill(_)) = (outcome, &order.action)
-            && let Some(record) = self.ledger.objects.get_mut(&order.address)
-        {
-            // Stopped on purpose and seen gone: nothing of it is left to look for.
-            record.incarnation = None;
-            record.since = None;
+        if let (Outcome::Done(_), Action::Kill(_)) = (outcome, &order.action) {
+            // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
+            self.ledger.objects.remove(&order.address);
             self.unsaved = true;
+        }
+        if let (Outcome::Done(_), Some(_)) = (outcome, order.action.launch()) {
+            self.said.insert(order.address.clone(), RUNNING.to_owned());
         }
         self.save();
         self.tell(&[words::event_of_outcome(order, outcome, now)]);
@@ -353,7 +410,8 @@ impl<W: World> Reconciler<W> {
 
     /// Forgets the restarts of these objects; those that had any.
     pub fn reset_backoff(&mut self, addresses: &[Address]) -> Vec<Address> {
-        let reset: Vec<Address> = addresses.iter().filter(|address| self.ledger.reset(address)).cloned().collect();
+        let reset: Vec<Address> =
+            addresses.iter().filter(|address| self.ledger.reset(address)).cloned().collect();
         self.unsaved |= !reset.is_empty();
         self.save();
         reset

@@ -29,6 +29,8 @@ enum Wake {
     Read,
     /// An action has come to something.
     Outcome,
+    /// Somebody asked something that changes nothing.
+    Answered,
     /// It is to end.
     Leave(&'static str),
 }
@@ -94,8 +96,15 @@ pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
         config_wrong: None,
     };
     let ear = Ear::new(heard);
-    let controller =
-        Controller { reconciler, under_way: JoinSet::new(), orders: HashMap::new(), ear, watch, daemon_files, status };
+    let controller = Controller {
+        reconciler,
+        under_way: JoinSet::new(),
+        orders: HashMap::new(),
+        ear,
+        watch,
+        daemon_files,
+        status,
+    };
     controller.keep(outside).await;
     drop(socket);
     Ok(())
@@ -113,7 +122,9 @@ impl<W: World> Controller<W> {
             let until_resync = resync.saturating_sub(last_resync.elapsed());
             let until_wake = pass.plan.wake.as_ref().map_or(resync, |wake| pass.observed.at.until(wake));
             let pause = until_resync.min(until_wake).max(BETWEEN_PASSES);
-            self.status.next_look = jiff::SignedDuration::try_from(pause).ok().and_then(|pause| jiff::Timestamp::now().checked_add(pause).ok());
+            self.status.next_look = jiff::SignedDuration::try_from(pause)
+                .ok()
+                .and_then(|pause| jiff::Timestamp::now().checked_add(pause).ok());
             let mut resynced = false;
             let wake = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
@@ -137,6 +148,7 @@ impl<W: World> Controller<W> {
                     while outside.files.try_recv().is_ok() {}
                     self.read();
                 }
+                Wake::Answered => continue,
                 Wake::Look | Wake::Outcome => {}
             }
             pass = self.pass().await;
@@ -189,7 +201,9 @@ impl<W: World> Controller<W> {
         let answer = match request {
             Request::Status => Answer::Status(self.status.clone()),
             Request::Look => Answer::Done { objects: Vec::new() },
-            Request::ResetBackoff { objects } => Answer::Done { objects: self.reconciler.reset_backoff(&objects) },
+            Request::ResetBackoff { objects } => {
+                Answer::Done { objects: self.reconciler.reset_backoff(&objects) }
+            }
             Request::Approve { id } => {
                 self.reconciler.approve(&id);
                 Answer::Done { objects: Vec::new() }
@@ -197,7 +211,7 @@ impl<W: World> Controller<W> {
         };
         let wake = match &answer {
             Answer::Done { .. } => Wake::Read,
-            Answer::Status(_) | Answer::Invalid { .. } => Wake::Look,
+            Answer::Status(_) | Answer::Invalid { .. } => Wake::Answered,
         };
         // Whoever asked may have gone away.
         let _ = to.send(answer);

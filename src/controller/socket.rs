@@ -156,7 +156,11 @@ pub async fn ask(root: &TownRoot, request: &Request) -> io::Result<Option<Answer
     let talk = async {
         let stream = match connect(&path).await {
             Ok(stream) => stream,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let (reader, mut writer) = stream.into_split();

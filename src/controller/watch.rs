@@ -22,7 +22,11 @@ const DIRECTORIES: &[&str] = &["", "mayor", "settings", ".beads-wisp", ".beads-w
 
 impl Watch {
     /// Watches `root`; each batch of changes that matter, after `debounce` at the latest, is one message to `changed`.
-    pub fn new(root: &TownRoot, debounce: Duration, changed: UnboundedSender<()>) -> Result<Self, notify::Error> {
+    pub fn new(
+        root: &TownRoot,
+        debounce: Duration,
+        changed: UnboundedSender<()>,
+    ) -> Result<Self, notify::Error> {
         let base = root.path().to_owned();
         let debouncer = new_debouncer(debounce, move |result: DebounceEventResult| {
             let matters = match &result {
@@ -57,7 +61,9 @@ impl Watch {
                 Ok(()) => {
                     self.watched.insert(directory);
                 }
-                Err(error) => tracing::warn!(directory = %directory.display(), %error, "cannot be watched; changes there wait for the resync"),
+                Err(error) => {
+                    tracing::warn!(directory = %directory.display(), %error, "cannot be watched; changes there wait for the resync")
+                }
             }
         }
     }
@@ -69,7 +75,9 @@ fn is_of_the_town(root: &Path, path: &Path) -> bool {
     let Some(name) = relative.file_name().and_then(|name| name.to_str()) else { return true };
     let in_root = relative.components().count() == 1;
     if in_root {
-        name == "town.toml" || name.starts_with("ESTOP") || matches!(name, "mayor" | "settings" | ".beads-wisp")
+        name == "town.toml"
+            || name.starts_with("ESTOP")
+            || matches!(name, "mayor" | "settings" | ".beads-wisp")
     } else {
         Path::new(name).extension().is_some_and(|extension| extension == "json") || name == "config"
     }

@@ -79,8 +79,10 @@ impl<'a> Build<'a> {
             Some(entry) => Origin::At(entry.position.clone()),
             None => self.origin(&["rigs", rig.as_str()]),
         };
-        let witness = (Address::Witness(rig.clone()), &roles.witness, table.map(|(_, table)| &table.roles.witness));
-        let refinery = (Address::Refinery(rig.clone()), &roles.refinery, table.map(|(_, table)| &table.roles.refinery));
+        let witness =
+            (Address::Witness(rig.clone()), &roles.witness, table.map(|(_, table)| &table.roles.witness));
+        let refinery =
+            (Address::Refinery(rig.clone()), &roles.refinery, table.map(|(_, table)| &table.roles.refinery));
         for (address, general, special) in [witness, refinery] {
             let role = address.role().as_str();
             let mut settings = Settings::default();
@@ -88,7 +90,8 @@ impl<'a> Build<'a> {
             if let (Some(special), Some((name, _))) = (special, table) {
                 settings.lay(special, &["rigs", name.as_str(), "roles", role]);
             }
-            let shape = Shape { address, enabled: true, restart: RestartPolicy::Always, origin: origin.clone() };
+            let shape =
+                Shape { address, enabled: true, restart: RestartPolicy::Always, origin: origin.clone() };
             self.add(shape, &settings);
         }
         let Some((rig_key, table)) = table else { return };
@@ -120,7 +123,10 @@ impl<'a> Build<'a> {
                 after: after.as_deref().map(|after| (after, with("after"))),
             };
             let origin = self.origin(&path);
-            self.add(Shape { address: Address::Session(name), enabled: true, restart: *restart, origin }, &settings);
+            self.add(
+                Shape { address: Address::Session(name), enabled: true, restart: *restart, origin },
+                &settings,
+            );
         }
     }
 
@@ -141,7 +147,8 @@ impl<'a> Build<'a> {
         // Strictest first; the order of the layers decides only between equals.
         holds.sort_by(|a, b| b.kind.cmp(&a.kind));
         let after = self.needs(&address, settings);
-        self.objects.insert(address.clone(), Object { address, recipe, after, wave: 0, holds, restart, origin });
+        self.objects
+            .insert(address.clone(), Object { address, recipe, after, wave: 0, holds, restart, origin });
     }
 
     fn needs(&mut self, address: &Address, settings: &Settings<'_>) -> BTreeSet<Address> {
@@ -171,10 +178,10 @@ impl<'a> Build<'a> {
             for need in object.after.iter().filter(|need| !self.objects.contains_key(*need)) {
                 let known: Vec<String> = self.objects.keys().map(ToString::to_string).collect();
                 let title = format!("{} is to start after {need}, which does not exist", object.address);
-                errors.push(self.error(&self.after_path(&object.address), title, "named here").with_help(format!(
-                    "the objects of this town are {}",
-                    known.join(", ")
-                )));
+                errors.push(
+                    self.error(&self.after_path(&object.address), title, "named here")
+                        .with_help(format!("the objects of this town are {}", known.join(", "))),
+                );
             }
         }
         self.errors.extend(errors);
@@ -187,7 +194,10 @@ impl<'a> Build<'a> {
             let Some(first) = cycle.first() else { continue };
             let names: Vec<String> = cycle.iter().chain([first]).map(ToString::to_string).collect();
             let title = format!("these objects wait for each other: {}", names.join(", "));
-            errors.push(self.error(&self.after_path(first), title, "part of the circle").with_help("remove one of the `after` entries"));
+            errors.push(
+                self.error(&self.after_path(first), title, "part of the circle")
+                    .with_help("remove one of the `after` entries"),
+            );
         }
         self.errors.extend(errors);
     }
@@ -215,10 +225,13 @@ impl<'a> Build<'a> {
         let near = known.iter().find(|name| strsim::jaro_winkler(name, unknown.name) > 0.8);
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known agents are {}; define others as [agents.{}]", known.join(", "), unknown.name),
+            None => {
+                format!("known agents are {}; define others as [agents.{}]", known.join(", "), unknown.name)
+            }
         };
         let path = unknown.path.clone().unwrap_or_else(|| vec!["defaults"]);
-        let error = self.error(&path, format!("there is no agent `{}`", unknown.name), "named here").with_help(help);
+        let error =
+            self.error(&path, format!("there is no agent `{}`", unknown.name), "named here").with_help(help);
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -239,8 +252,12 @@ impl<'a> Build<'a> {
                 _ if said(&table.roles.crew) => vec!["rigs", key, "roles", role, "after"],
                 _ => vec!["roles", role, "after"],
             },
-            (Address::Witness(_), Some((key, table))) if said(&table.roles.witness) => vec!["rigs", key, "roles", role, "after"],
-            (Address::Refinery(_), Some((key, table))) if said(&table.roles.refinery) => vec!["rigs", key, "roles", role, "after"],
+            (Address::Witness(_), Some((key, table))) if said(&table.roles.witness) => {
+                vec!["rigs", key, "roles", role, "after"]
+            }
+            (Address::Refinery(_), Some((key, table))) if said(&table.roles.refinery) => {
+                vec!["rigs", key, "roles", role, "after"]
+            }
             _ => vec!["roles", role, "after"],
         }
     }

@@ -86,7 +86,10 @@ fn stops(files: &TownFiles, holds: &mut Vec<Hold>) {
             holds.push(hold);
         }
         Seen::Unknown(why) => {
-            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File("daemon/shutdown.lock".to_owned())));
+            holds.push(Hold::new(
+                HoldKind::Unreadable(why.clone()),
+                Origin::File("daemon/shutdown.lock".to_owned()),
+            ));
         }
     }
 }
@@ -105,7 +108,9 @@ fn push_stop(stop: &Seen<Option<Stop>>, file: &str, holds: &mut Vec<Hold>) {
             hold.note.clone_from(&stop.reason);
             holds.push(hold);
         }
-        Seen::Unknown(why) => holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned()))),
+        Seen::Unknown(why) => {
+            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned())))
+        }
     }
 }
 
@@ -117,6 +122,12 @@ fn patrol(files: &TownFiles, address: &Address, holds: &mut Vec<Hold>) {
     };
     if let Some(off) = files.disabled_patrols.patrols.iter().find(|patrol| patrol.name == name) {
         holds.push(Hold::new(HoldKind::Disabled, Origin::At(off.position.clone())));
+    }
+    if let Some(why) = &files.disabled_patrols.unread {
+        holds.push(Hold::new(
+            HoldKind::Unreadable(why.clone()),
+            Origin::File("settings/config.json".to_owned()),
+        ));
     }
     let Patrol { enabled, rigs, position } = files.patrol(name);
     let origin = position.map_or_else(|| Origin::File("mayor/daemon.json".to_owned()), Origin::At);

@@ -46,10 +46,17 @@ pub fn cycles(edges: &BTreeMap<&Address, &BTreeSet<Address>>) -> Vec<Vec<Address
 pub fn number_waves(objects: &mut BTreeMap<Address, Object>) {
     // As many rounds as the longest chain is long, and never more than there are objects.
     for _ in 0..objects.len() {
-        let waves: BTreeMap<Address, usize> = objects.values().map(|object| (object.address.clone(), object.wave)).collect();
+        let waves: BTreeMap<Address, usize> =
+            objects.values().map(|object| (object.address.clone(), object.wave)).collect();
         let mut settled = true;
         for object in objects.values_mut() {
-            let wave = object.after.iter().filter_map(|need| waves.get(need)).map(|wave| wave + 1).max().unwrap_or(0);
+            let wave = object
+                .after
+                .iter()
+                .filter_map(|need| waves.get(need))
+                .map(|wave| wave + 1)
+                .max()
+                .unwrap_or(0);
             settled &= wave == object.wave;
             object.wave = wave;
         }

@@ -160,9 +160,13 @@ fn directories(address: &Address) -> Vec<PathBuf> {
         Address::Mayor => vec!["mayor".to_owned()],
         Address::Deacon => vec!["deacon".to_owned()],
         Address::Boot => vec!["deacon/dogs/boot".to_owned()],
-        Address::Witness(rig) => vec![format!("{rig}/witness/rig"), format!("{rig}/witness"), rig.to_string()],
+        Address::Witness(rig) => {
+            vec![format!("{rig}/witness/rig"), format!("{rig}/witness"), rig.to_string()]
+        }
         Address::Refinery(rig) => vec![format!("{rig}/refinery/rig"), format!("{rig}/mayor/rig")],
-        Address::Polecat(rig, name) => vec![format!("{rig}/polecats/{name}/{rig}"), format!("{rig}/polecats/{name}")],
+        Address::Polecat(rig, name) => {
+            vec![format!("{rig}/polecats/{name}/{rig}"), format!("{rig}/polecats/{name}")]
+        }
         Address::Crew(rig, name) => vec![format!("{rig}/crew/{name}")],
         Address::Session(_) => vec![String::new()],
     };

@@ -75,8 +75,11 @@ fn longest_wait(backoff: &BackoffTable) -> Duration {
 
 /// Whether the last `count` restarts lie within the window. Clean exits and lost servers are not crashes.
 pub fn is_crash_loop(starts: &[Start], policy: &CrashLoopTable) -> bool {
-    let crashes: Vec<&Start> = starts.iter().filter(|start| matches!(start.cause, Cause::Crash | Cause::Probe)).collect();
-    let Some(first) = crashes.len().checked_sub(policy.count).and_then(|index| crashes.get(index)) else { return false };
+    let crashes: Vec<&Start> =
+        starts.iter().filter(|start| matches!(start.cause, Cause::Crash | Cause::Probe)).collect();
+    let Some(first) = crashes.len().checked_sub(policy.count).and_then(|index| crashes.get(index)) else {
+        return false;
+    };
     crashes.last().is_some_and(|last| last.at.since(&first.at) <= policy.window.get())
 }
 
@@ -126,7 +129,10 @@ mod tests {
     fn s54_a_crash_loop_holds_until_it_probes_by_itself() {
         let ledger = struck(&[0, 1, 31, 91, 211, 451], Cause::Crash);
         let record = ledger.record(&Address::Deacon);
-        assert!(matches!(may_start(&record, &spec('a'), &policy(), &at(500)), May::CrashLoop { restarts: 5, .. }));
+        assert!(matches!(
+            may_start(&record, &spec('a'), &policy(), &at(500)),
+            May::CrashLoop { restarts: 5, .. }
+        ));
         assert_eq!(may_start(&record, &spec('a'), &policy(), &at(451 + 3600)), May::Now(Attempt::Probe));
     }
 

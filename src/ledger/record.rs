@@ -131,7 +131,15 @@ impl Ledger {
     }
 
     /// Records that an object is about to be started. `chance` is drawn between 0 and 1 for the jitter.
-    pub fn strike(&mut self, address: &Address, cause: Cause, spec: &SpecHash, policy: &Policy, now: &Stamp, chance: f64) {
+    pub fn strike(
+        &mut self,
+        address: &Address,
+        cause: Cause,
+        spec: &SpecHash,
+        policy: &Policy,
+        now: &Stamp,
+        chance: f64,
+    ) {
         self.starts.retain(|start| now.since(start) < MINUTE);
         self.starts.push(now.clone());
         let record = self.objects.entry(address.clone()).or_default();
@@ -145,14 +153,20 @@ impl Ledger {
         record.starts.push(Start { at: now.clone(), cause });
         let excess = record.starts.len().saturating_sub(STARTS_REMEMBERED_MAX);
         record.starts.drain(..excess);
-        record.not_before = backoff::wait_after(record.starts.len(), &policy.backoff, chance).map(|wait| now.plus(wait));
+        record.not_before =
+            backoff::wait_after(record.starts.len(), &policy.backoff, chance).map(|wait| now.plus(wait));
         if cause == Cause::Probe || backoff::is_crash_loop(&record.starts, &policy.crash_loop) {
             record.crash_loop = Some(now.clone());
         }
     }
 
     /// Remembers which life of an object was seen alive, and forgets its restarts once it has been stable.
-    pub fn track(&mut self, alive: &[(Address, Incarnation, Duration)], policy: &Policy, now: &Stamp) -> TrackedChange {
+    pub fn track(
+        &mut self,
+        alive: &[(Address, Incarnation, Duration)],
+        policy: &Policy,
+        now: &Stamp,
+    ) -> TrackedChange {
         let mut change = TrackedChange::default();
         for (address, incarnation, lived) in alive {
             let record = self.objects.entry(address.clone()).or_default();

@@ -72,7 +72,8 @@ pub fn load(directory: &Path) -> Result<Ledger, StoreError> {
         Err(source) => return Err(StoreError::Read { path, source }),
     };
     let damaged = |source| StoreError::Damaged { path: path.clone(), source };
-    let Envelope { version, ledger } = serde_json::from_slice::<Envelope<serde_json::Value>>(&text).map_err(damaged)?;
+    let Envelope { version, ledger } =
+        serde_json::from_slice::<Envelope<serde_json::Value>>(&text).map_err(damaged)?;
     if version != VERSION {
         return Err(StoreError::Version { path, found: version });
     }

@@ -30,7 +30,8 @@ impl Period {
     /// Reads `"15m"`, `"1h30m"`, `"250ms"`, `"2 hours"`.
     pub fn parse(text: &str) -> Result<Self, BadPeriod> {
         let bad = || BadPeriod(text.to_owned());
-        let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| bad())?;
+        let span: jiff::Span = text.trim().parse().map_err(|_| bad())?;
+        let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
         // jiff also reads ISO 8601 ("PT15M"); one way to write a thing is enough.
         if text.trim_start().starts_with(['P', 'p', '-', '+']) {
             return Err(bad());
@@ -104,7 +105,8 @@ mod tests {
         assert_eq!(Period::parse("15m"), Ok(Period::seconds(900)));
         assert_eq!(Period::parse("1h30m"), Ok(Period::seconds(5400)));
         assert_eq!(Period::parse("250ms"), Ok(Period::millis(250)));
-        for bad in ["5", "", "-1s", "PT15M", "soon", "+3s"] {
+        assert_eq!(Period::parse("7d"), Ok(Period::seconds(604_800)), "what is printed can be read");
+        for bad in ["5", "", "1month", "-1s", "PT15M", "soon", "+3s"] {
             assert!(Period::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::tmux::{Line, Refusal, Reply, SNAPSHOT_FORMAT, Tmux, classify, parse_environments, parse_snapshot};
+use super::tmux::{
+    Line, Refusal, Reply, SNAPSHOT_FORMAT, Tmux, classify, parse_environments, parse_snapshot,
+};
 use super::{Claim, Life, Look, Observed, Pane, Server, ServerUp, Session, Wants, places, processes};
 use crate::model::{BootId, ProcessId, Seen, SessionId, SpecHash, Stamp, Why};
 
@@ -54,8 +56,16 @@ impl Look for Host {
             at: self.now(),
             socket: self.socket_path.display().to_string(),
             server,
-            places: wants.places.iter().map(|(who, wanted)| (who.clone(), places::look(wanted, path.as_ref()))).collect(),
-            past: wants.past.iter().map(|(who, process)| (who.clone(), processes::is_alive(*process))).collect(),
+            places: wants
+                .places
+                .iter()
+                .map(|(who, wanted)| (who.clone(), places::look(wanted, path.as_ref())))
+                .collect(),
+            past: wants
+                .past
+                .iter()
+                .map(|(who, process)| (who.clone(), processes::is_alive(*process)))
+                .collect(),
             past_server: wants.server.as_ref().map(|(process, _)| processes::is_alive(*process)),
         }
     }
@@ -64,21 +74,38 @@ impl Look for Host {
 impl Host {
     async fn server(&self, wants: &Wants) -> Result<Server, Why> {
         let begin = "gtctl-begin #{pid} #{version}";
-        let arguments =
-            ["display-message", "-p", begin, ";", "list-panes", "-a", "-F", SNAPSHOT_FORMAT, ";", "display-message", "-p", "gtctl-end"];
-        let reply = self.tmux.run(&arguments).await.map_err(|error| Why::new(error_chain(&error)))?;
+        let arguments = [
+            "display-message",
+            "-p",
+            begin,
+            ";",
+            "list-panes",
+            "-a",
+            "-F",
+            SNAPSHOT_FORMAT,
+            ";",
+            "display-message",
+            "-p",
+            "gtctl-end",
+        ];
+        let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::new(error_chain(&error)));
+        let mut reply = ask().await?;
+        if reply.code != Some(0) && classify(&reply.stderr) == Refusal::Exiting {
+            reply = ask().await?;
+        }
         let no_sessions = match reply.code {
             Some(0) => false,
             _ => match classify(&reply.stderr) {
                 Refusal::NobodyListens | Refusal::NoSocket => return self.without_answer(wants),
                 Refusal::NoSessions => true,
-                Refusal::NotFound | Refusal::Duplicate | Refusal::StillActive => {
+                Refusal::NotFound | Refusal::Duplicate | Refusal::StillActive | Refusal::Exiting => {
                     return Err(Why::new(format!("tmux said: {}", reply.stderr.trim())));
                 }
                 Refusal::Other(text) => return Err(Why::new(format!("tmux said: {text}"))),
             },
         };
-        let snapshot = parse_snapshot(&reply.stdout, no_sessions).map_err(|malformed| Why::new(malformed.to_string()))?;
+        let snapshot = parse_snapshot(&reply.stdout, no_sessions)
+            .map_err(|malformed| Why::new(malformed.to_string()))?;
         let id = match processes::find(snapshot.pid) {
             Seen::Known(Some(found)) => found.id,
             Seen::Known(None) => return Err(Why::new("the tmux server ended while it was being asked")),
@@ -110,8 +137,11 @@ impl Host {
 
     /// Asks sessions without a label, but with a name that one of ours would have, for gt's environment.
     async fn ask_for_claims(&self, sessions: &mut [Session], wants: &Wants) {
-        let candidates: Vec<SessionId> =
-            sessions.iter().filter(|s| s.label.is_empty() && wants.names.contains(&s.name)).map(|s| s.id).collect();
+        let candidates: Vec<SessionId> = sessions
+            .iter()
+            .filter(|s| s.label.is_empty() && wants.names.contains(&s.name))
+            .map(|s| s.id)
+            .collect();
         if candidates.is_empty() {
             return;
         }
@@ -157,7 +187,11 @@ fn group(lines: Vec<Line>, server: ProcessId, wants: &Wants, since_boot: Duratio
             |_| line.label.is_empty() && wants.names.contains(&line.name),
             |marker| marker.town == wants.town,
         );
-        let life = if matters { life(&line, server, since_boot) } else { Seen::unknown("not of this town, so not looked at") };
+        let life = if matters {
+            life(&line, server, since_boot)
+        } else {
+            Seen::unknown("not of this town, so not looked at")
+        };
         let session = sessions.entry(line.session).or_insert_with(|| Session {
             id: line.session,
             name: line.name,
@@ -167,7 +201,13 @@ fn group(lines: Vec<Line>, server: ProcessId, wants: &Wants, since_boot: Duratio
             panes: Vec::new(),
             claim: None,
         });
-        session.panes.push(Pane { id: line.pane, pid: line.pid, agent: line.agent, in_mode: line.in_mode, life });
+        session.panes.push(Pane {
+            id: line.pane,
+            pid: line.pid,
+            agent: line.agent,
+            in_mode: line.in_mode,
+            life,
+        });
     }
     let mut sessions: Vec<Session> = sessions.into_values().collect();
     for session in &mut sessions {

@@ -39,7 +39,9 @@ pub fn tree(root: ProcessId) -> Seen<Vec<ProcessId>> {
     while let Some(pid) = next.pop() {
         match find(pid) {
             Seen::Unknown(why) => return Seen::Unknown(why),
-            Seen::Known(Some(found)) if !found.zombie && (pid != root.pid || found.id == root) => all.push(found.id),
+            Seen::Known(Some(found)) if !found.zombie && (pid != root.pid || found.id == root) => {
+                all.push(found.id)
+            }
             Seen::Known(_) => continue,
         }
         match children(pid) {
@@ -62,7 +64,9 @@ fn children(pid: i32) -> Seen<Vec<i32>> {
         let mut all = Vec::new();
         for task in Process::new(pid)?.tasks()? {
             match task.and_then(|task| task.children()) {
-                Ok(children) => all.extend(children.into_iter().filter_map(|child| i32::try_from(child).ok())),
+                Ok(children) => {
+                    all.extend(children.into_iter().filter_map(|child| i32::try_from(child).ok()))
+                }
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -74,19 +78,22 @@ fn children(pid: i32) -> Seen<Vec<i32>> {
 
 /// Shells by the name of their executable. Used only to recognise what a wrapper leaves behind, never to tell whether an
 /// agent lives: a shell that runs a script, or has a child, is an agent like any other.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "tcsh", "csh", "busybox"];
+const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "tcsh", "csh", "busybox"];
 
 /// Whether the process is an interactive shell with no script, no `-c` and no children.
 pub fn is_bare_shell(pid: i32) -> Seen<bool> {
     let read = || -> ProcResult<bool> {
         let process = Process::new(pid)?;
         let exe = process.exe()?;
-        let is_shell = exe.file_name().and_then(|name| name.to_str()).is_some_and(|name| SHELLS.contains(&name));
+        let is_shell =
+            exe.file_name().and_then(|name| name.to_str()).is_some_and(|name| SHELLS.contains(&name));
         if !is_shell {
             return Ok(false);
         }
         let arguments = process.cmdline()?;
-        let only_flags = arguments.iter().skip(1).all(|argument| argument.starts_with('-') && !names_a_script(argument));
+        let only_flags =
+            arguments.iter().skip(1).all(|argument| argument.starts_with('-') && !names_a_script(argument));
         Ok(only_flags)
     };
     match answer(read()).map(|bare| bare.unwrap_or(false)) {
@@ -118,7 +125,10 @@ fn is_gone(error: &ProcError) -> bool {
     match error {
         ProcError::NotFound(_) => true,
         ProcError::Io(io, _) => io.raw_os_error() == Some(ESRCH),
-        ProcError::PermissionDenied(_) | ProcError::Incomplete(_) | ProcError::Other(_) | ProcError::InternalError(_) => false,
+        ProcError::PermissionDenied(_)
+        | ProcError::Incomplete(_)
+        | ProcError::Other(_)
+        | ProcError::InternalError(_) => false,
     }
 }
 
@@ -160,7 +170,11 @@ mod tests {
 
     #[test]
     fn s07_a_shell_with_a_script_or_a_child_is_no_bare_shell() {
-        let mut script = Command::new("bash").args(["-c", "read line; true"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut script = Command::new("bash")
+            .args(["-c", "read line; true"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         assert_eq!(is_bare_shell(i32::try_from(script.id()).unwrap()), Seen::Known(false));
         script.kill().unwrap();
         script.wait().unwrap();

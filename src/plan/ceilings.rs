@@ -16,10 +16,16 @@ const STOPS_ALWAYS_ALLOWED: usize = 2;
 const STOPS_PERCENT_MAX: usize = 30;
 
 /// A plan that would end more living processes than it may ends none of them.
-pub fn limit_stops(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<Refusal> {
+pub fn limit_stops(
+    verdicts: &mut [Verdict],
+    desired: &Desired,
+    observed: &Observed,
+    ledger: &Ledger,
+) -> Option<Refusal> {
     let stopping: Vec<&Verdict> = verdicts.iter().filter(|verdict| ends_a_life(verdict)).collect();
     let running = living_sessions(desired, observed);
-    let limit = desired.policy.limits.kills_per_pass.min(STOPS_ALWAYS_ALLOWED.max(running * STOPS_PERCENT_MAX / 100));
+    let limit =
+        desired.policy.limits.kills_per_pass.min(STOPS_ALWAYS_ALLOWED.max(running * STOPS_PERCENT_MAX / 100));
     if stopping.len() <= limit {
         return None;
     }
@@ -72,7 +78,10 @@ fn living_sessions(desired: &Desired, observed: &Observed) -> usize {
         .count()
 }
 
-fn ours<'a>(desired: &'a Desired, observed: &'a Observed) -> impl Iterator<Item = &'a crate::observed::Session> {
+fn ours<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a crate::observed::Session> {
     let sessions = match &observed.server {
         Seen::Known(Server::Up(server)) => server.sessions.as_slice(),
         Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => &[],
@@ -88,7 +97,9 @@ pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
         .map(|verdict| verdict.address.clone())
         .collect();
     let needed_by = |need: &Address| -> Vec<Address> {
-        let needs = |address: &&Address| desired.objects.get(address).is_some_and(|object| object.after.contains(need));
+        let needs = |address: &&Address| {
+            desired.objects.get(address).is_some_and(|object| object.after.contains(need))
+        };
         stopping.iter().filter(needs).cloned().collect()
     };
     for verdict in verdicts.iter_mut() {
@@ -106,7 +117,10 @@ pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Ob
     let limit = desired.policy.limits.sessions;
     let mut free = limit.saturating_sub(ours(desired, observed).count());
     for verdict in verdicts.iter_mut() {
-        let adds = verdict.step_mut().and_then(|step| step.action.launch()).is_some_and(|launch| launch.into == LaunchInto::NewSession);
+        let adds = verdict
+            .step_mut()
+            .and_then(|step| step.action.launch())
+            .is_some_and(|launch| launch.into == LaunchInto::NewSession);
         if !adds {
             continue;
         }
@@ -120,8 +134,10 @@ pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Ob
 /// Starts take turns: so many at a time, so many a minute.
 pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger, now: &Stamp) {
     let limits = &desired.policy.limits;
-    let under_way =
-        verdicts.iter().filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_))).count();
+    let under_way = verdicts
+        .iter()
+        .filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)))
+        .count();
     let mut turns = limits.starts_in_flight.saturating_sub(under_way);
     let recent: Vec<&Stamp> = ledger.starts.iter().filter(|start| now.since(start) < MINUTE).collect();
     let mut this_minute = limits.starts_per_minute.saturating_sub(recent.len());

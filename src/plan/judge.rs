@@ -75,9 +75,10 @@ fn want<'a>(object: &'a Object, now: &Stamp) -> Want<'a> {
         (HoldKind::Parked | HoldKind::Docked, Role::Witness | Role::Refinery) => Want::Stop(hold),
         (HoldKind::Docked, Role::Polecat) => Want::Stop(hold),
         (HoldKind::Parked, Role::Polecat) => Want::Leave(hold),
-        (HoldKind::Parked | HoldKind::Docked, Role::Crew | Role::Mayor | Role::Deacon | Role::Boot | Role::Session) => {
-            Want::Leave(hold)
-        }
+        (
+            HoldKind::Parked | HoldKind::Docked,
+            Role::Crew | Role::Mayor | Role::Deacon | Role::Boot | Role::Session,
+        ) => Want::Leave(hold),
     }
 }
 
@@ -119,10 +120,8 @@ fn leave(verdict: &mut Verdict, hold: &Hold) {
             held_by(verdict, hold);
             verdict.decision = Decision::Nothing;
         }
-        State::Absent | State::Vanished | State::ServerLost | State::Dead { .. } | State::PaneGone { .. } | State::BareShell(_) => {
-            held_by(verdict, hold);
-        }
-        other => undecided(verdict, other),
+        // Nothing would be done whatever the state, so the state need not be known.
+        _ => held_by(verdict, hold),
     }
 }
 
@@ -130,10 +129,14 @@ fn leave(verdict: &mut Verdict, hold: &Hold) {
 fn stop(verdict: &mut Verdict, hold: &Hold) {
     let fence = match verdict.state.clone() {
         State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence,
-        State::Dead { fence, .. } | State::PaneGone { fence } | State::Detached { fence: Some(fence), .. } => fence,
+        State::Dead { fence, .. }
+        | State::PaneGone { fence }
+        | State::Detached { fence: Some(fence), .. } => fence,
         // First it must carry our label: the fence of a stop is the label.
         State::Adoptable { fence, .. } => return step(verdict, Action::Adopt(fence), Reason::StartedByGt),
-        State::Absent | State::Vanished | State::ServerLost | State::Foreign { .. } => return held_by(verdict, hold),
+        State::Absent | State::Vanished | State::ServerLost | State::Foreign { .. } => {
+            return held_by(verdict, hold);
+        }
         other => return undecided(verdict, other),
     };
     held_by(verdict, hold);
@@ -144,7 +147,9 @@ fn stop(verdict: &mut Verdict, hold: &Hold) {
 fn undecided(verdict: &mut Verdict, state: State) {
     let because = match state {
         State::Unknown(why) => Reason::Unknown { why },
-        State::Ending => Reason::Unknown { why: crate::model::Why::new("its process has just ended, tmux has not noticed yet") },
+        State::Ending => Reason::Unknown {
+            why: crate::model::Why::new("its process has just ended, tmux has not noticed yet"),
+        },
         State::SocketLost { pid } => Reason::SocketLost { pid },
         State::Foreign { session, why } => Reason::Foreign { session, why },
         State::Duplicate { count } => Reason::Duplicate { count },
@@ -192,7 +197,10 @@ fn evidence(state: &State) -> Vec<Evidence> {
         State::ServerLost => one("the tmux server that it ran in is gone, its process too".to_owned()),
         State::Starting(alive) | State::Running(alive) | State::Adoptable { alive, .. } => {
             let pid = alive.fence.process().map_or(0, |process| process.pid);
-            vec![Evidence::aged(format!("process {pid} in session {} ({})", alive.fence.name(), alive.fence.session()), alive.lived)]
+            vec![Evidence::aged(
+                format!("process {pid} in session {} ({})", alive.fence.name(), alive.fence.session()),
+                alive.lived,
+            )]
         }
         State::BareShell(alive) => {
             let pid = alive.fence.process().map_or(0, |process| process.pid);
@@ -203,14 +211,20 @@ fn evidence(state: &State) -> Vec<Evidence> {
             let how = exit.map_or_else(|| "tmux does not know how".to_owned(), |exit| exit.to_string());
             one(format!("its pane is dead and process {pid} is gone: {how}"))
         }
-        State::PaneGone { fence } => one(format!("session {} has no pane that it was started in", fence.name())),
+        State::PaneGone { fence } => {
+            one(format!("session {} has no pane that it was started in", fence.name()))
+        }
         State::Detached { process, .. } => one(format!("process {process} lives without its terminal")),
-        State::Ending | State::Unknown(_) | State::SocketLost { .. } | State::Foreign { .. } | State::Duplicate { .. } => Vec::new(),
+        State::Ending
+        | State::Unknown(_)
+        | State::SocketLost { .. }
+        | State::Foreign { .. }
+        | State::Duplicate { .. } => Vec::new(),
     }
 }
 
 /// Whether a place could be seen, for the gates of a start.
-pub(super) fn seen<'a, T>(place: &'a Seen<T>) -> Result<&'a T, Reason> {
+pub(super) fn seen<T>(place: &Seen<T>) -> Result<&T, Reason> {
     match place {
         Seen::Known(value) => Ok(value),
         Seen::Unknown(why) => Err(Reason::Unknown { why: why.clone() }),

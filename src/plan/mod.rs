@@ -17,7 +17,8 @@ mod unmanaged;
 
 pub use presence::presence;
 pub use types::{
-    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, State, Step, Unmanaged, Verdict,
+    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, State, Step,
+    Unmanaged, Verdict,
 };
 
 use crate::desired::Desired;

@@ -13,9 +13,8 @@ pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger:
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },
         Seen::Known(Server::Down) => without_session(&object.address, None, observed, ledger),
-        Seen::Known(Server::Up(server)) => {
-            with_server(object, desired, server).unwrap_or_else(|| without_session(&object.address, Some(server), observed, ledger))
-        }
+        Seen::Known(Server::Up(server)) => with_server(object, desired, server)
+            .unwrap_or_else(|| without_session(&object.address, Some(server), observed, ledger)),
     }
 }
 
@@ -24,8 +23,12 @@ fn with_server(object: &Object, desired: &Desired, server: &ServerUp) -> Option<
     let is_ours = |session: &&Session| {
         session.marker().is_some_and(|marker| marker.town == desired.town && marker.address == object.address)
     };
-    let states: Vec<State> =
-        server.sessions.iter().filter(is_ours).map(|session| of_session(session, server.id, desired)).collect();
+    let states: Vec<State> = server
+        .sessions
+        .iter()
+        .filter(is_ours)
+        .map(|session| of_session(session, server.id, desired))
+        .collect();
     let living = states.iter().filter(|state| state.has_living_process()).count();
     if living > 1 {
         return Some(State::Duplicate { count: living });
@@ -47,10 +50,13 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
     match &pane.life {
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Life::Ending) => State::Ending,
-        Seen::Known(Life::Gone { exit }) => State::Dead { fence: fence(session, server, Some(pane), None), exit: *exit },
-        Seen::Known(Life::Detached { process }) => {
-            State::Detached { process: *process, fence: Some(fence(session, server, Some(pane), Some(*process))) }
+        Seen::Known(Life::Gone { exit }) => {
+            State::Dead { fence: fence(session, server, Some(pane), None), exit: *exit }
         }
+        Seen::Known(Life::Detached { process }) => State::Detached {
+            process: *process,
+            fence: Some(fence(session, server, Some(pane), Some(*process))),
+        },
         Seen::Known(Life::Running { process, lived, bare_shell }) => {
             let fence = fence(session, server, Some(pane), Some(*process));
             let incarnation = session.marker().map(|marker| Incarnation {
@@ -60,8 +66,13 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
                 process: *process,
                 marker,
             });
-            let alive =
-                Alive { fence, incarnation, lived: *lived, attached: session.attached > 0, spec: session.spec.clone() };
+            let alive = Alive {
+                fence,
+                incarnation,
+                lived: *lived,
+                attached: session.attached > 0,
+                spec: session.spec.clone(),
+            };
             match bare_shell {
                 _ if *lived < desired.policy.controller.settle.get() => State::Starting(alive),
                 // Not being able to tell is no reason to call it dead.
@@ -77,7 +88,9 @@ fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
     let object = session.marker().and_then(|marker| desired.objects.get(&marker.address));
     object.is_none_or(|object| match object.recipe.command.as_slice() {
         [_] => true,
-        [_, flags @ ..] => flags.iter().all(|flag| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c'))),
+        [_, flags @ ..] => {
+            flags.iter().all(|flag| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c')))
+        }
         [] => true,
     })
 }
@@ -124,12 +137,17 @@ fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), Strin
     let is_role = role == address || role == object.address.role().as_str();
     let is_rig = claim.rig.as_deref() == object.address.rig().map(|rig| rig.as_str());
     let is_worker = claim.worker.as_deref() == object.address.worker().map(|name| name.as_str());
-    if is_role && is_rig && is_worker { Ok(()) } else { Err(format!("its environment says that it is {role}")) }
+    if is_role && is_rig && is_worker {
+        Ok(())
+    } else {
+        Err(format!("its environment says that it is {role}"))
+    }
 }
 
 fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
     // Where gt started the agent, if it said so; else where it must have: the oldest pane.
-    let named = claim.pane.as_deref().and_then(|id| session.panes.iter().find(|pane| pane.id.to_string() == id));
+    let named =
+        claim.pane.as_deref().and_then(|id| session.panes.iter().find(|pane| pane.id.to_string() == id));
     let Some(pane) = named.or(session.panes.first()) else {
         return State::Unknown(Why::new("its session has no pane"));
     };
@@ -138,18 +156,29 @@ fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
         Seen::Known(Life::Ending) => State::Ending,
         Seen::Known(Life::Running { process, lived, .. }) => {
             let fence = fence(session, server.id, Some(pane), Some(*process));
-            let alive =
-                Alive { fence: fence.clone(), incarnation: None, lived: *lived, attached: session.attached > 0, spec: None };
+            let alive = Alive {
+                fence: fence.clone(),
+                incarnation: None,
+                lived: *lived,
+                attached: session.attached > 0,
+                spec: None,
+            };
             State::Adoptable { fence, alive }
         }
-        Seen::Known(Life::Gone { .. } | Life::Detached { .. }) => {
-            State::Foreign { session: session.name.clone(), why: Why::new("gt started it, and it has ended; `gt` cleans it up") }
-        }
+        Seen::Known(Life::Gone { .. } | Life::Detached { .. }) => State::Foreign {
+            session: session.name.clone(),
+            why: Why::new("gt started it, and it has ended; `gt` cleans it up"),
+        },
     }
 }
 
 /// No session is the object. What does the ledger say became of it?
-fn without_session(address: &Address, server: Option<&ServerUp>, observed: &Observed, ledger: &Ledger) -> State {
+fn without_session(
+    address: &Address,
+    server: Option<&ServerUp>,
+    observed: &Observed,
+    ledger: &Ledger,
+) -> State {
     let Some(incarnation) = ledger.objects.get(address).and_then(|record| record.incarnation.as_ref()) else {
         return State::Absent;
     };
@@ -157,7 +186,9 @@ fn without_session(address: &Address, server: Option<&ServerUp>, observed: &Obse
         None => State::Unknown(Why::new("its remembered process was not looked at")),
         Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
         Some(Seen::Known(true)) => State::Detached { process: incarnation.process, fence: None },
-        Some(Seen::Known(false)) if server.map(|server| server.id) == Some(incarnation.server) => State::Vanished,
+        Some(Seen::Known(false)) if server.map(|server| server.id) == Some(incarnation.server) => {
+            State::Vanished
+        }
         Some(Seen::Known(false)) => State::ServerLost,
     }
 }

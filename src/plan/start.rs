@@ -33,7 +33,10 @@ pub fn gates(verdict: &mut Verdict, input: &Input<'_>, because: Reason) {
     match through(verdict, input, &record, &because) {
         Err(reason) => {
             verdict.evidence.extend(record.starts.last().map(|start| {
-                Evidence::aged(format!("last started, restart {} since it was stable", record.restarts()), input.now.since(&start.at))
+                Evidence::aged(
+                    format!("last started, restart {} since it was stable", record.restarts()),
+                    input.now.since(&start.at),
+                )
             }));
             verdict.hold(reason);
         }
@@ -46,12 +49,21 @@ pub fn gates(verdict: &mut Verdict, input: &Input<'_>, because: Reason) {
     }
 }
 
-fn through(verdict: &Verdict, input: &Input<'_>, record: &Record, because: &Reason) -> Result<(Launch, Gate), Reason> {
+fn through(
+    verdict: &Verdict,
+    input: &Input<'_>,
+    record: &Record,
+    because: &Reason,
+) -> Result<(Launch, Gate), Reason> {
     server(input)?;
     policy(input.object, because)?;
-    let attempt = backoff(input, record)?;
+    let attempt = backoff(input, record, because)?;
     memory(input.ledger)?;
-    let place = input.observed.places.get(&input.object.address).ok_or(Reason::Unknown { why: Why::new("its directory was not looked at") })?;
+    let place = input
+        .observed
+        .places
+        .get(&input.object.address)
+        .ok_or(Reason::Unknown { why: Why::new("its directory was not looked at") })?;
     let directory = judge::seen(&place.directory)?.clone().ok_or_else(|| missing_directory(input.object))?;
     let program = judge::seen(&place.program)?.clone().ok_or_else(|| Reason::ProgramMissing {
         program: input.object.recipe.program().to_owned(),
@@ -75,7 +87,8 @@ fn through(verdict: &Verdict, input: &Input<'_>, record: &Record, because: &Reas
 }
 
 fn missing_directory(object: &Object) -> Reason {
-    let all: Vec<String> = object.recipe.directories.iter().map(|directory| directory.display().to_string()).collect();
+    let all: Vec<String> =
+        object.recipe.directories.iter().map(|directory| directory.display().to_string()).collect();
     Reason::DirectoryMissing { directory: all.join(" or ") }
 }
 
@@ -105,19 +118,25 @@ fn policy(object: &Object, because: &Reason) -> Result<(), Reason> {
         RestartPolicy::OnFailure => match exit {
             Some(exit) if exit.is_clean() => Err(Reason::Finished { exit: Some(exit) }),
             Some(_) => Ok(()),
-            None if matches!(because, Reason::Exited { .. }) => {
-                Err(Reason::Unknown { why: Why::new("it ended and tmux does not know how; whether that was a failure cannot be told") })
-            }
+            None if matches!(because, Reason::Exited { .. }) => Err(Reason::Unknown {
+                why: Why::new(
+                    "it ended and tmux does not know how; whether that was a failure cannot be told",
+                ),
+            }),
             None => Ok(()),
         },
     }
 }
 
-fn backoff(input: &Input<'_>, record: &Record) -> Result<Attempt, Reason> {
+fn backoff(input: &Input<'_>, record: &Record, because: &Reason) -> Result<Attempt, Reason> {
     let policy = &input.desired.policy;
     match may_start(record, &input.object.recipe.spec(), policy, input.now) {
         May::Now(attempt) => Ok(attempt),
-        May::After { until, restarts } => Err(Reason::Backoff { until, attempt: restarts, of: policy.crash_loop.count }),
+        // The server took it along; it need not wait for what it did before.
+        May::After { .. } if *because == Reason::ServerLost => Ok(Attempt::Ordinary),
+        May::After { until, restarts } => {
+            Err(Reason::Backoff { until, attempt: restarts, of: policy.crash_loop.count })
+        }
         May::CrashLoop { restarts, probe_at } => {
             Err(Reason::CrashLoop { count: restarts, window: policy.crash_loop.window.get(), probe_at })
         }
@@ -136,13 +155,14 @@ fn order(input: &Input<'_>) -> Result<Gate, Reason> {
     let mut coming = Vec::new();
     let mut missing = Vec::new();
     for need in &input.object.after {
-        let wanted = input.desired.objects.get(need).is_some_and(|object| judge::is_wanted(object, input.now));
+        let wanted =
+            input.desired.objects.get(need).is_some_and(|object| judge::is_wanted(object, input.now));
         let Some(verdict) = input.judged.get(need).filter(|_| wanted) else { continue };
         match (&verdict.state, &verdict.decision) {
+            _ if verdict.because == Reason::InFlight => coming.push(need.clone()),
             (State::Running(_), _) => {}
             _ if matches!(verdict.because, Reason::Finished { .. }) => {}
             (State::Starting(_), _) | (_, Decision::Step(_)) => coming.push(need.clone()),
-            _ if verdict.because == Reason::InFlight => coming.push(need.clone()),
             _ => missing.push(need.clone()),
         }
     }

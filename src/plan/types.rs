@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::desired::Desired;
 use crate::ledger::Cause;
-use crate::model::{Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why};
+use crate::model::{
+    Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why,
+};
 
 /// What a person asked of this very plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +54,10 @@ pub struct Verdict {
 }
 
 /// What follows from a verdict.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most verdicts of a plan that does anything are steps; boxes would buy nothing"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// It is as it should be.
@@ -300,7 +306,11 @@ impl State {
     /// Whether stopping it would end a living process of ours.
     pub fn has_living_process(&self) -> bool {
         match self {
-            Self::Starting(_) | Self::Running(_) | Self::BareShell(_) | Self::Detached { .. } | Self::Adoptable { .. } => true,
+            Self::Starting(_)
+            | Self::Running(_)
+            | Self::BareShell(_)
+            | Self::Detached { .. }
+            | Self::Adoptable { .. } => true,
             Self::Absent
             | Self::Vanished
             | Self::ServerLost
@@ -409,6 +419,9 @@ impl Verdict {
     }
 }
 
+/// The kernel tells start times in ticks of a hundredth of a second: looking again within one shows nothing new.
+const CLOCK_TICK: Duration = Duration::from_millis(10);
+
 /// How soon to look again at something that is just ending.
 const ENDING_LOOK: Duration = Duration::from_millis(50);
 
@@ -419,7 +432,10 @@ pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp
             (Reason::Backoff { until, .. }, _, _) => Some(until.clone()),
             (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
             (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
-            (_, State::Starting(alive), _) => Some(now.plus(desired.policy.controller.settle.get().saturating_sub(alive.lived))),
+            (_, State::Starting(alive), _) => {
+                let rest = desired.policy.controller.settle.get().saturating_sub(alive.lived);
+                Some(now.plus(rest + CLOCK_TICK))
+            }
             (_, _, Decision::Step(Step { gate: Gate::NotBefore(until), .. })) => Some(until.clone()),
             _ => None,
         }
@@ -428,6 +444,11 @@ pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp
         let wait = Duration::try_from(until.duration_since(now.wall)).ok()?;
         Some(now.plus(wait))
     };
-    let holds = desired.objects.values().flat_map(|object| &object.holds).filter_map(|hold| hold.until).filter_map(of_hold);
+    let holds = desired
+        .objects
+        .values()
+        .flat_map(|object| &object.holds)
+        .filter_map(|hold| hold.until)
+        .filter_map(of_hold);
     verdicts.iter().filter_map(of_verdict).chain(holds).min_by_key(|wake| now.until(wake))
 }

@@ -14,27 +14,40 @@ pub fn find(desired: &Desired, observed: &Observed, options: Options) -> (Vec<Un
     let mut unmanaged = Vec::new();
     let mut pruned = Vec::new();
     for session in &server.sessions {
-        let describe = |why: String, ours: bool| Unmanaged { session: session.name.clone(), id: session.id.to_string(), why, ours };
+        let describe = |why: String, ours: bool| Unmanaged {
+            session: session.name.clone(),
+            id: session.id.to_string(),
+            why,
+            ours,
+        };
         match session.marker() {
-            Some(marker) if marker.town != desired.town => unmanaged.push(describe(format!("{} of another town", marker.address), false)),
+            Some(marker) if marker.town != desired.town => {
+                unmanaged.push(describe(format!("{} of another town", marker.address), false))
+            }
             Some(marker) if desired.objects.contains_key(&marker.address) => {}
             Some(marker) if options.prune => {
                 let state = state_of_unlisted(session, server.id, desired);
                 let action = Action::Kill(fence_of_unlisted(session, server.id));
                 let known = state.word() != "unknown";
-                let decision = if known { Decision::Step(Step { action, gate: Gate::Ready }) } else { Decision::Held };
+                let decision =
+                    if known { Decision::Step(Step { action, gate: Gate::Ready }) } else { Decision::Held };
                 pruned.push(Verdict {
                     address: marker.address,
                     state,
                     decision,
                     because: Reason::Pruned,
-                    evidence: vec![Evidence::now(format!("session {} carries our marker, and no file lists it", session.name))],
+                    evidence: vec![Evidence::now(format!(
+                        "session {} carries our marker, and no file lists it",
+                        session.name
+                    ))],
                     origin: judge::nobody(),
                     note: None,
                     drifted: false,
                 });
             }
-            Some(marker) => unmanaged.push(describe(format!("{}, which no file lists any more", marker.address), true)),
+            Some(marker) => {
+                unmanaged.push(describe(format!("{}, which no file lists any more", marker.address), true))
+            }
             None if is_adoptable_candidate(session, desired) => {}
             None => unmanaged.push(describe("not started by gtctl".to_owned(), false)),
         }

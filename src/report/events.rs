@@ -71,7 +71,17 @@ impl Event {
     /// An event of the town.
     pub fn of_town(at: jiff::Timestamp, kind: Kind, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { at, kind, object: None, action: None, text, reason: None, evidence: Vec::new(), origin: None, incarnation: None }
+        Self {
+            at,
+            kind,
+            object: None,
+            action: None,
+            text,
+            reason: None,
+            evidence: Vec::new(),
+            origin: None,
+            incarnation: None,
+        }
     }
 }
 

@@ -17,7 +17,11 @@ pub fn counts_line(counts: Counts) -> String {
 pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
     let now = &observed.at;
     let mut out = format!("Town {town}, tmux {}.\n\n", server(observed));
-    for verdict in plan.verdicts.iter().filter(|verdict| !verdict.is_off_by_default() || verdict.state.has_living_process()) {
+    for verdict in plan
+        .verdicts
+        .iter()
+        .filter(|verdict| !verdict.is_off_by_default() || verdict.state.has_living_process())
+    {
         out.push_str(&verdict_block(verdict, now));
     }
     if !plan.unmanaged.is_empty() {
@@ -42,15 +46,26 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
 
 /// The sentence for a plan without steps.
 pub fn no_changes(plan: &Plan) -> &'static str {
-    let blocked = plan.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
-    if blocked { "No changes. Something is held for a reason that no file asked for, see above." } else { "No changes. What runs is what the files ask for." }
+    let blocked =
+        plan.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
+    if blocked {
+        "No changes. Something is held for a reason that no file asked for, see above."
+    } else {
+        "No changes. What runs is what the files ask for."
+    }
 }
 
 /// Which tmux server was looked at.
 pub fn server(observed: &Observed) -> String {
     match &observed.server {
         Seen::Known(Server::Up(up)) => {
-            format!("server {} ({}) at {}, {} sessions", up.id, up.version, observed.socket, up.sessions.len())
+            format!(
+                "server {} ({}) at {}, {} sessions",
+                up.id,
+                up.version,
+                observed.socket,
+                up.sessions.len()
+            )
         }
         Seen::Known(Server::Down) => format!("not running at {}", observed.socket),
         Seen::Known(Server::SocketLost { .. }) => format!("socket lost at {}", observed.socket),
@@ -60,7 +75,9 @@ pub fn server(observed: &Observed) -> String {
 
 fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
     let (sign, word) = sign(verdict);
-    let mut first = format!("{word}: {}", words::reason(&verdict.because, now));
+    let reason = words::reason(&verdict.because, now);
+    let mut first =
+        if reason.starts_with("until ") { format!("{word} {reason}") } else { format!("{word}: {reason}") };
     if matches!(verdict.because, Reason::Running) {
         first = verdict.state.word().to_owned();
     }
@@ -126,11 +143,16 @@ pub fn status(rows: &[StatusRow<'_>], now: &Stamp) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["NAME", "WANTED", "STATE", "RESTARTS", "AGE", "WHY"]);
     for StatusRow { verdict, restarts } in rows {
-        let age = verdict.state.alive().map_or_else(|| "<none>".to_owned(), |alive| words::length(alive.lived));
+        let age =
+            verdict.state.alive().map_or_else(|| "<none>".to_owned(), |alive| words::length(alive.lived));
         let why = match &verdict.because {
-            Reason::Running if verdict.drifted => "differs from the files; a restart would apply them".to_owned(),
+            Reason::Running if verdict.drifted => {
+                "differs from the files; a restart would apply them".to_owned()
+            }
             Reason::Running => String::new(),
-            because if because.is_wish() => format!("{} ({})", words::reason(because, now), words::origin(verdict)),
+            because if because.is_wish() => {
+                format!("{} ({})", words::reason(because, now), words::origin(verdict))
+            }
             because => words::reason(because, now),
         };
         table.add_row([
@@ -149,7 +171,11 @@ pub fn status(rows: &[StatusRow<'_>], now: &Stamp) -> String {
 /// Why an object is as it is, in full.
 pub fn why(verdict: &Verdict, now: &Stamp, after: &[Address]) -> String {
     let mut out = verdict_block(verdict, now);
-    out.push_str(&format!("\n  reason    {}\n  state     {}\n", verdict.because.code(), verdict.state.word()));
+    out.push_str(&format!(
+        "\n  reason    {}\n  state     {}\n",
+        verdict.because.code(),
+        verdict.state.word()
+    ));
     out.push_str(&format!("  asked by  {}\n", words::origin(verdict)));
     if !after.is_empty() {
         out.push_str(&format!("  after     {}\n", words::list(after)));

@@ -13,7 +13,8 @@ use crate::town::diagnostic::{Diagnostic, Label};
 
 /// A length of time, rounded so that it does not pretend to matter more than it does.
 pub fn length(length: Duration) -> String {
-    let rounded = if length >= Duration::from_secs(1) { Duration::from_secs(length.as_secs()) } else { length };
+    let rounded =
+        if length >= Duration::from_secs(1) { Duration::from_secs(length.as_secs()) } else { length };
     Period::from(rounded).to_string()
 }
 
@@ -48,11 +49,17 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Frozen => "frozen: nothing is touched".to_owned(),
         Reason::LayerUnreadable { why } => format!("a file that could hold it cannot be read: {why}"),
         Reason::Unknown { why } => format!("cannot tell: {why}"),
-        Reason::Foreign { session, why } => format!("session {session} is taken by something that is not ours: {why}"),
-        Reason::Duplicate { count } => format!("{count} living sessions carry its marker; stop all but one by hand"),
+        Reason::Foreign { session, why } => {
+            format!("session {session} is taken by something that is not ours: {why}")
+        }
+        Reason::Duplicate { count } => {
+            format!("{count} living sessions carry its marker; stop all but one by hand")
+        }
         Reason::Detached { pid } => format!("its terminal is closed, but process {pid} lives on"),
         Reason::Attached => "somebody is attached to its session".to_owned(),
-        Reason::Finished { exit } => format!("finished ({}), and its restart policy leaves it at that", ended(*exit)),
+        Reason::Finished { exit } => {
+            format!("finished ({}), and its restart policy leaves it at that", ended(*exit))
+        }
         Reason::Backoff { until, attempt, of } => {
             format!("until {}, backoff: restart {attempt}, {of} are a crash loop", moment(until, now))
         }
@@ -60,20 +67,31 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
             format!("until {}, crash loop: {count} restarts in {}", moment(probe_at, now), length(*window))
         }
         Reason::DirectoryMissing { directory } => format!("cannot start: directory missing: {directory}"),
-        Reason::ProgramMissing { program, path } => format!("cannot start: command not found: {program} (PATH={path})"),
-        Reason::SessionLimit { limit } => format!("the town has {limit} sessions, which is its limit (limits.sessions)"),
+        Reason::ProgramMissing { program, path } => {
+            format!("cannot start: command not found: {program} (PATH={path})")
+        }
+        Reason::SessionLimit { limit } => {
+            format!("the town has {limit} sessions, which is its limit (limits.sessions)")
+        }
         Reason::WaitingFor { needs } => format!("waiting for {}, which is not alive", list(needs)),
         Reason::MassStop { refusal, count, limit } => {
-            format!("mass stop refused: {count} stops planned, {limit} allowed; `gtctl approve {refusal}` lifts it once")
+            format!(
+                "mass stop refused: {count} stops planned, {limit} allowed; `gtctl approve {refusal}` lifts it once"
+            )
         }
         Reason::SocketLost { pid: Some(pid) } => {
-            format!("socket lost: tmux server {pid} lives, its socket file is gone; `kill -USR1 {pid}` brings it back")
+            format!(
+                "socket lost: tmux server {pid} lives, its socket file is gone; `kill -USR1 {pid}` brings it back"
+            )
         }
         Reason::SocketLost { pid: None } => {
-            "socket lost: a tmux server lives, its socket file is gone; send it USR1 to bring it back".to_owned()
+            "socket lost: a tmux server lives, its socket file is gone; send it USR1 to bring it back"
+                .to_owned()
         }
         Reason::ServerChanged { recorded } => {
-            format!("its tmux server was at {recorded} and lives there still; stop what runs there, or set town.socket back")
+            format!(
+                "its tmux server was at {recorded} and lives there still; stop what runs there, or set town.socket back"
+            )
         }
         Reason::MemoryNotDurable { why } => format!("what cannot be remembered is not started: {why}"),
     }
@@ -141,7 +159,8 @@ pub fn missing_file(file: &str, seen: &FileSeen) -> Diagnostic {
     let since = seen.since.wall.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string();
     let title = format!("{file} is gone; it was there since {since}, and a missing file is no instruction");
     let label = Label { file: file.to_owned(), span: None, text: String::new() };
-    Diagnostic::error(title, label).with_help(format!("restore it; if it was removed on purpose, run `gtctl approve --missing {file}`"))
+    Diagnostic::error(title, label)
+        .with_help(format!("restore it; if it was removed on purpose, run `gtctl approve --missing {file}`"))
 }
 
 /// The event of a verdict that is news.
@@ -155,7 +174,10 @@ pub fn event_of_verdict(verdict: &Verdict, kind: Kind, now: &Stamp) -> Event {
         reason: Some(verdict.because.clone()),
         evidence: verdict.evidence.clone(),
         origin: Some(verdict.origin.clone()),
-        incarnation: verdict.state.alive().and_then(|alive| Some(alive.incarnation.as_ref()?.marker.incarnation.to_string())),
+        incarnation: verdict
+            .state
+            .alive()
+            .and_then(|alive| Some(alive.incarnation.as_ref()?.marker.incarnation.to_string())),
         ..Event::of_town(now.wall, kind, text)
     }
 }
@@ -178,7 +200,9 @@ pub fn event_of_step(verdict: &Verdict, step: &Step, order: &Order, now: &Stamp)
 /// The event of what came of a step.
 pub fn event_of_outcome(order: &Order, outcome: &Outcome, now: &Stamp) -> Event {
     let process = match outcome {
-        Outcome::Done(Some(incarnation)) => format!(", process {} in session {}", incarnation.process, incarnation.session),
+        Outcome::Done(Some(incarnation)) => {
+            format!(", process {} in session {}", incarnation.process, incarnation.session)
+        }
         _ => String::new(),
     };
     Event {

@@ -18,9 +18,29 @@ const OUTPUT_SIZE_MAX: u64 = 64 * 1024 * 1024;
 /// Environment variables that must not become part of a server that gtctl founds, nor of the sessions in it: they belong to
 /// whoever runs gtctl, which may be an agent of another rig (facts of gt's own incidents: mail sent in the wrong name).
 const NOT_INHERITED: &[&str] = &[
-    "TMUX", "TMUX_PANE", "GT_ROLE", "GT_RIG", "GT_CREW", "GT_POLECAT", "GT_DOG_NAME", "GT_SESSION", "GT_AGENT", "GT_PANE_ID",
-    "GT_PROCESS_NAMES", "GT_RUN", "GT_SESSION_ID_ENV", "GT_REFINERY", "GT_ROOT", "BD_ACTOR", "BEADS_AGENT_NAME",
-    "GIT_AUTHOR_NAME", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "NODE_OPTIONS", "GTCTL_TOWN", "GTCTL_OBJECT",
+    "TMUX",
+    "TMUX_PANE",
+    "GT_ROLE",
+    "GT_RIG",
+    "GT_CREW",
+    "GT_POLECAT",
+    "GT_DOG_NAME",
+    "GT_SESSION",
+    "GT_AGENT",
+    "GT_PANE_ID",
+    "GT_PROCESS_NAMES",
+    "GT_RUN",
+    "GT_SESSION_ID_ENV",
+    "GT_REFINERY",
+    "GT_ROOT",
+    "BD_ACTOR",
+    "BEADS_AGENT_NAME",
+    "GIT_AUTHOR_NAME",
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "NODE_OPTIONS",
+    "GTCTL_TOWN",
+    "GTCTL_OBJECT",
     "GTCTL_INCARNATION",
 ];
 
@@ -167,7 +187,8 @@ async fn run(mut command: Command, input: Option<String>, timeout: Duration) -> 
         let ((), stdout, stderr, status) = tokio::join!(write, read(stdout), read(stderr), child.wait());
         Ok::<_, std::io::Error>((stdout?, stderr?, status?))
     };
-    let (stdout, stderr, status) = tokio::time::timeout(timeout, talk).await.map_err(|_| TmuxError::Timeout(timeout))??;
+    let (stdout, stderr, status) =
+        tokio::time::timeout(timeout, talk).await.map_err(|_| TmuxError::Timeout(timeout))??;
     let text = |bytes| String::from_utf8(bytes).map_err(|_| TmuxError::NotText);
     Ok(Reply { code: status.code(), stdout: text(stdout)?, stderr: text(stderr)? })
 }
@@ -222,6 +243,8 @@ mod tests {
         assert_eq!(Version::parse("tmux next-3.7"), Some(Version { major: 3, minor: 7 }));
         assert_eq!(Version::parse("3.10"), Some(Version { major: 3, minor: 10 }));
         assert_eq!(Version::parse("tmux master"), None);
-        assert!(Version { major: 2, minor: 9 } < VERSION_MIN && VERSION_MIN < Version { major: 3, minor: 10 });
+        assert!(
+            Version { major: 2, minor: 9 } < VERSION_MIN && VERSION_MIN < Version { major: 3, minor: 10 }
+        );
     }
 }

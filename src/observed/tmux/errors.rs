@@ -16,7 +16,9 @@ pub enum Refusal {
     Duplicate,
     /// `respawn-pane` found its pane alive.
     StillActive,
-    /// Anything else, also "permission denied" and "server exited unexpectedly": it tells nothing of what runs.
+    /// The server ended while it was being asked, or had just ended and left its socket: the next answer will be another one.
+    Exiting,
+    /// Anything else, also "permission denied": it tells nothing of what runs.
     Other(String),
 }
 
@@ -33,6 +35,8 @@ pub fn classify(stderr: &str) -> Refusal {
         Refusal::Duplicate
     } else if has("still active") {
         Refusal::StillActive
+    } else if has("server exited unexpectedly") || has("lost server") {
+        Refusal::Exiting
     } else if has("can't find") || has("session not found") {
         Refusal::NotFound
     } else {
@@ -51,7 +55,7 @@ mod tests {
         assert_eq!(classify("error connecting to /tmp/x (No such file or directory)"), Refusal::NoSocket);
         assert_eq!(classify("can't find session: x"), Refusal::NotFound);
         assert!(matches!(classify("error connecting to /tmp/x (Permission denied)"), Refusal::Other(_)));
-        assert!(matches!(classify("server exited unexpectedly"), Refusal::Other(_)));
+        assert_eq!(classify("server exited unexpectedly"), Refusal::Exiting);
         assert!(matches!(classify(""), Refusal::Other(_)));
     }
 }

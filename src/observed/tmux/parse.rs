@@ -81,7 +81,11 @@ pub fn parse_snapshot(text: &str, no_sessions: bool) -> Result<Snapshot, Malform
             panes.push(parse_line(line).ok_or_else(|| Malformed::Line(line.to_owned()))?);
         }
     }
-    if ended { Ok(Snapshot { pid, version: version.to_owned(), lines: panes }) } else { Err(Malformed::NoEnd) }
+    if ended {
+        Ok(Snapshot { pid, version: version.to_owned(), lines: panes })
+    } else {
+        Err(Malformed::NoEnd)
+    }
 }
 
 fn parse_line(line: &str) -> Option<Line> {
@@ -173,7 +177,13 @@ mod tests {
 
     #[test]
     fn law_1_nonsense_is_unknown() {
-        for bad in ["", "hello", "gtctl-begin x 3.3a\ngtctl-end", "gtctl-begin 5 3.3a\n$0 nonsense\ngtctl-end", "gtctl-begin 5 3.3a\ngtctl-end\nmore"] {
+        for bad in [
+            "",
+            "hello",
+            "gtctl-begin x 3.3a\ngtctl-end",
+            "gtctl-begin 5 3.3a\n$0 nonsense\ngtctl-end",
+            "gtctl-begin 5 3.3a\ngtctl-end\nmore",
+        ] {
             assert!(parse_snapshot(bad, false).is_err(), "{bad:?}");
         }
     }
@@ -185,7 +195,9 @@ mod tests {
 
     #[test]
     fn environments_are_told_apart_by_session() {
-        let claims = parse_environments("gtctl-env $3\nGT_ROOT=/t\n-DISPLAY\nGT_ROLE=witness\ngtctl-env-end\ngtctl-env $4\ngtctl-env-end\n");
+        let claims = parse_environments(
+            "gtctl-env $3\nGT_ROOT=/t\n-DISPLAY\nGT_ROLE=witness\ngtctl-env-end\ngtctl-env $4\ngtctl-env-end\n",
+        );
         assert_eq!(claims[&SessionId(3)].role.as_deref(), Some("witness"));
         assert_eq!(claims[&SessionId(4)], Claim::default());
     }

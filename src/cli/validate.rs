@@ -1,0 +1,103 @@
+//! `gtctl validate`: checks the files and says what would run because of them. Touches neither tmux nor the ledger.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::exit::Exit;
+use super::print;
+use crate::desired::{Desired, Object, desire};
+use crate::model::Origin;
+use crate::town::files::town_toml::TownToml;
+use crate::town::files::{TownFiles, read_all};
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print every setting with its value and where that comes from
+    #[arg(long)]
+    effective: bool,
+}
+
+/// Checks, and lists.
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
+    let files = read_all(&context.root).map_err(|diagnostics| context.config(&diagnostics))?;
+    let desired = desire(&files).map_err(|diagnostics| context.config(&diagnostics))?;
+    context.check_environment(&desired)?;
+    context.warn(&files.warnings);
+    let settings = if arguments.effective { effective(&files) } else { Vec::new() };
+    if context.is_json() {
+        print::json(&json!({
+            "valid": true,
+            "diagnostics": [],
+            "objects": desired.objects.values().map(object_json).collect::<Vec<_>>(),
+            "settings": settings.iter().map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin})).collect::<Vec<_>>(),
+        }));
+        return Ok(Exit::Ok);
+    }
+    print_objects(&files, &desired);
+    for (key, value, origin) in settings {
+        print::out(&format!("{key} = {value}    # {origin}\n"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn print_objects(files: &TownFiles, desired: &Desired) {
+    let rigs = files.rig_names().len();
+    print::out(&format!("The files are valid: {rigs} rigs, {} objects.\n\n", desired.objects.len()));
+    let now = jiff::Timestamp::now();
+    for object in desired.objects.values() {
+        match object.holds.iter().find(|hold| hold.is_active(now)) {
+            None => print::out(&format!(
+                "  runs  {:<28} {} (asked for by {})\n",
+                object.address.to_string(),
+                object.recipe.command.join(" "),
+                object.origin
+            )),
+            Some(hold) if hold.origin == Origin::Default => {
+                print::out(&format!("  off   {:<28} unless a file enables it\n", object.address.to_string()))
+            }
+            Some(hold) => print::out(&format!(
+                "  held  {:<28} {} by {}\n",
+                object.address.to_string(),
+                hold.reason().code(),
+                hold.origin
+            )),
+        }
+    }
+    print::out("\n");
+}
+
+fn object_json(object: &Object) -> Value {
+    let now = jiff::Timestamp::now();
+    let hold = object.holds.iter().find(|hold| hold.is_active(now));
+    json!({
+        "address": object.address,
+        "session": object.recipe.session,
+        "command": object.recipe.command,
+        "directories": object.recipe.directories,
+        // Values may be secrets.
+        "env": object.recipe.env.keys().collect::<Vec<_>>(),
+        "after": object.after,
+        "would-run": hold.is_none(),
+        "held-by": hold.map(|hold| json!({"code": hold.reason().code(), "origin": hold.origin, "note": hold.note})),
+        "origin": object.origin,
+    })
+}
+
+/// Every setting that is one value, with its origin.
+fn effective(files: &TownFiles) -> Vec<(String, Value, Origin)> {
+    let default = TownToml::default();
+    let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
+    let value = serde_json::to_value(toml).unwrap_or_default();
+    let mut settings = Vec::new();
+    for table in ["town", "defaults", "backoff", "crash-loop", "limits", "controller"] {
+        let Some(keys) = value.get(table).and_then(Value::as_object) else { continue };
+        for (key, value) in keys {
+            let position = files.town.as_ref().and_then(|town| town.positions.of(&[table, key]));
+            let origin = position.map_or(Origin::Default, |position| Origin::At(position.clone()));
+            settings.push((format!("{table}.{key}"), value.clone(), origin));
+        }
+    }
+    settings
+}
