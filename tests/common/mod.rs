@@ -9,6 +9,7 @@
 //! - `tmux`, `proc`: the world as it is.
 //! - `shim`: a `tmux` that fails, lies or dawdles on request, and counts.
 //! - `run`, `controller`: gtctl at work, always with a deadline.
+//! - `ask`: the questions of the "then" part, and waiting for the answer.
 //! - `plan`: gtctl's own words, read from JSON.
 //! - `wait`: the only place that sleeps.
 
@@ -17,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod agents;
+pub mod ask;
 pub mod controller;
 pub mod guard;
 pub mod plan;

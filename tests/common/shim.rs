@@ -17,9 +17,9 @@ pub enum Mode {
     FailLooksUntilChange(&'static str),
     /// Waits, then hands it to the real tmux.
     Delay(Duration),
-    /// Answers with text that is no answer, and exit code 0.
+    /// Answers with text that is no answer, and exit code 0; not to `-V`.
     Nonsense,
-    /// Answers nothing, does nothing, and claims success.
+    /// Answers nothing, does nothing, and claims success; not to `-V`.
     Lie,
     /// Lets what only looks pass; claims success for what changes, and does nothing.
     LieAboutChanges,
@@ -74,8 +74,8 @@ case $mode in
     if [[ $changes == yes ]]; then echo pass >"$dir/mode"; pass "$@"; fi
     printf '%s\n' "$text" >&2; exit "$number" ;;
   delay) read -rt "$number" <>"$dir/never"; pass "$@" ;;
-  nonsense) printf 'what?\0\t%%%%\n$$$ no answer\n'; exit 0 ;;
-  lie) exit 0 ;;
+  nonsense) [[ $version == yes ]] && pass "$@"; printf 'what?\0\t%%%%\n$$$ no answer\n'; exit 0 ;;
+  lie) [[ $version == yes ]] && pass "$@"; exit 0 ;;
   lie-about-changes) [[ $changes == yes ]] && exit 0; pass "$@" ;;
   look-empty) [[ $changes == no && $version == no ]] && exit 0; pass "$@" ;;
   version) [[ $version == yes ]] && { printf '%s\n' "$text"; exit 0; }; pass "$@" ;;
