@@ -33,7 +33,7 @@ fn s70_disabled_stays_off_on_every_path_and_says_where() {
         .session("on", Fake::Ok);
     town.once().exits(0);
     let controller = town.controller();
-    let on = town.lives(&["sessions/on"])[0];
+    let on = town.life("sessions/on");
     on.kill();
     town.wait_replaced("sessions/on", on, SOON);
     town.gtctl(&["reset-backoff", "--all"]).exits(0);
@@ -89,7 +89,7 @@ fn s71_each_way_to_start_an_agent_is_the_same() {
         .with("sessions.scribe", "env = { MODEL = 'opus', EMPTY = '' }")
         .session("other", Fake::Ok)
         .started();
-    let by_hand = town.lives(&["sessions/scribe"])[0];
+    let by_hand = town.life("sessions/scribe");
     let expected = recipe(by_hand);
     assert_eq!(expected.2.get("MODEL").map(String::as_str), Some("opus"));
     assert_eq!(expected.2.get("EMPTY").map(String::as_str), Some(""));

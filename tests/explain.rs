@@ -159,7 +159,7 @@ fn s87_status_tells_wanted_unwanted_and_unknown_apart() {
         .keeps_quiet_about("running");
 
     shim.mode(Mode::Pass);
-    let scribe = town.lives(&[SCRIBE])[0];
+    let scribe = town.life(SCRIBE);
     scribe.kill();
     town.wait_until("it is seen dead", SOON, || town.plan().state(SCRIBE) == "dead");
     assert_eq!(town.status_code(), Some(1), "wanted, and dead");

@@ -91,7 +91,7 @@ fn s48_a_shell_that_an_agent_left_behind_is_no_agent() {
 #[test]
 fn s49_a_dead_pane_is_not_alive_and_is_used_again() {
     let town = TestTown::new().session("scribe", Fake::Ok).started();
-    let [old] = town.lives(&[SCRIBE])[..] else { unreachable!() };
+    let old = town.life(SCRIBE);
     let id = town.sessions()[0].id.clone();
     old.kill();
     town.wait_until("the pane is dead", SOON, || town.sessions().iter().all(|session| session.dead));
@@ -175,7 +175,7 @@ fn s52_a_server_that_lives_is_not_replaced_whatever_tmux_says() {
 #[test]
 fn s53_files_that_claim_life_do_not_keep_a_dead_agent_down() {
     let town = TestTown::new().session("scribe", Fake::Ok).started();
-    let [old] = town.lives(&[SCRIBE])[..] else { unreachable!() };
+    let old = town.life(SCRIBE);
     town.tmux(&["kill-server"]).exits(0);
     town.wait_until("it is dead", SOON, || !old.is_alive());
     let time = "2026-01-24T10:00:00Z";

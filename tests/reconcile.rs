@@ -37,7 +37,7 @@ fn s45_a_dry_run_of_a_running_town_changes_nothing() {
 fn s45_a_dry_run_of_a_town_in_need_changes_nothing() {
     let town = TestTown::new().rig("gastown", Fake::Ok).session("scribe", Fake::Ok).started();
     town.set("rigs.gastown", "state = 'parked'");
-    let [scribe] = town.lives(&["sessions/scribe"])[..] else { unreachable!() };
+    let scribe = town.life("sessions/scribe");
     scribe.kill();
     town.wait_until("it is dead", SOON, || !scribe.is_alive());
     plan_changes_nothing(&town, 25);

@@ -51,7 +51,7 @@ fn assert_nothing_ran(town: &TestTown) {
 /// The life of the scribe, once its script has recorded its start.
 fn scribe(town: &TestTown) -> Life {
     town.wait_until("it is recorded", SOON, || town.start_count("sessions/scribe") > 0);
-    town.lives(&["sessions/scribe"])[0]
+    town.life("sessions/scribe")
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn s109_arguments_arrive_as_they_stand() {
     first.kill();
     town.wait_until("it is seen dead", SOON, || town.plan().state("sessions/scribe") == "dead");
     town.once().exits(0);
-    assert_eq!(town.lives(&["sessions/scribe"])[0].argv()[1..], argv);
+    assert_eq!(town.life("sessions/scribe").argv()[1..], argv);
     assert_nothing_ran(&town);
 }
 

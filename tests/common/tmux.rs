@@ -98,6 +98,12 @@ impl TestTown {
         living.pop()
     }
 
+    /// The life of an object; fails the test if it has none.
+    #[track_caller]
+    pub fn life(&self, object: &str) -> Life {
+        self.lives(&[object])[0]
+    }
+
     /// The lives of these objects; fails the test if one has none.
     #[track_caller]
     pub fn lives(&self, objects: &[&str]) -> Vec<Life> {

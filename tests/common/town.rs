@@ -238,12 +238,14 @@ impl TestTown {
         let mut found = BTreeMap::new();
         let mut todo = vec![self.path("")];
         while let Some(dir) = todo.pop() {
-            for entry in fs::read_dir(dir).unwrap().flatten() {
-                let meta = entry.metadata().unwrap();
+            for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+                // A temporary file may have been renamed meanwhile; its new name is found as well, or in the next look.
+                let Ok(meta) = entry.metadata() else { continue };
                 if meta.is_dir() {
                     todo.push(entry.path());
                 }
-                let content = if meta.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+                let content =
+                    if meta.is_file() { fs::read(entry.path()).unwrap_or_default() } else { Vec::new() };
                 found.insert(
                     entry.path(),
                     (meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.mode(), content),
