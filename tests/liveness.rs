@@ -1,0 +1,325 @@
+//! Section C of the scenarios: what must come back, and when.
+
+mod common;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use common::{Fake, Life, Mode, SOON, TestTown};
+use serde_json::Value;
+
+const SCRIBE: &str = "sessions/scribe";
+
+/// A town with one agent that crashes after a second, and small numbers.
+fn crashing(count: usize) -> TestTown {
+    TestTown::new()
+        .session("scribe", Fake::Crash(1))
+        .with("backoff", "factor = 2.0")
+        .with("crash-loop", &format!("count = {count}"))
+        .with("crash-loop", "window = '1m'")
+}
+
+/// Waits until the agent is in its crash loop.
+fn wait_crash_loop(town: &TestTown) {
+    town.wait_until("it is a crash loop", Duration::from_secs(30), || {
+        town.plan().reason(SCRIBE) == "crash-loop"
+    });
+}
+
+#[test]
+fn s46_a_killed_agent_is_replaced_once_and_soon() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let controller = town.controller();
+    let first = town.wait_alive(SCRIBE);
+    let old = first.life().expect("it lives");
+
+    old.kill();
+
+    let second = town.wait_replaced(SCRIBE, old, SOON);
+    assert_ne!(second.incarnation(), first.incarnation());
+    controller.passes(5);
+    assert_eq!(town.start_count(SCRIBE), 2);
+    assert_eq!(town.sessions().len(), 1);
+    let events = town.gtctl(&["events", "--for", SCRIBE]).exits(0);
+    events.says_one_of(&["signal 9", "\"signal\":9", "SIGKILL"]);
+}
+
+#[test]
+fn s47_a_vanished_session_comes_back() {
+    let town = TestTown::new().session("scribe", Fake::Ok).session("other", Fake::Ok);
+    let _controller = town.controller();
+    let first = town.wait_alive(SCRIBE);
+
+    town.tmux(&["kill-session", "-t", &first.id]).exits(0);
+
+    town.wait_until("a second start", SOON, || town.start_count(SCRIBE) == 2);
+    town.wait_alive(SCRIBE);
+    town.gtctl(&["why", SCRIBE]).says("vanished");
+}
+
+#[test]
+fn s47_a_vanished_session_stays_down_if_a_stop_is_recorded() {
+    let town = TestTown::new().witness("gastown", Fake::Ok).session("other", Fake::Ok);
+    let controller = town.controller();
+    let [witness, _] = town.wait_all_alive(&["gastown/witness", "sessions/other"], SOON)[..] else {
+        unreachable!()
+    };
+    town.gtctl(&["park", "gastown"]).exits(0);
+    town.wait_until("the parked one stops", SOON, || !witness.is_alive());
+    controller.passes(5);
+    assert_eq!(town.start_count("gastown/witness"), 1);
+    assert_eq!(town.plan().reason("gastown/witness"), "parked");
+}
+
+#[test]
+fn s48_a_shell_that_an_agent_left_behind_is_no_agent() {
+    let town = TestTown::new().session("scribe", Fake::Wrap);
+    let controller = town.controller();
+    town.wait_until("its start", SOON, || town.start_count(SCRIBE) == 1);
+    controller.passes(2);
+    let agent = Life::of(town.pids(SCRIBE)[0]).expect("the agent lives");
+
+    agent.kill();
+
+    town.wait_until("a second start", SOON, || town.start_count(SCRIBE) == 2);
+    let second = Life::of(town.pids(SCRIBE)[1]).expect("the second agent lives");
+    controller.passes(5);
+    assert!(second.is_alive());
+    assert_eq!((town.start_count(SCRIBE), town.sessions().len()), (2, 1));
+}
+
+#[test]
+fn s49_a_dead_pane_is_not_alive_and_is_used_again() {
+    let town = TestTown::new().session("scribe", Fake::Ok).started();
+    let old = town.life(SCRIBE);
+    let id = town.sessions()[0].id.clone();
+    old.kill();
+    town.wait_until("the pane is dead", SOON, || town.sessions().iter().all(|session| session.dead));
+    town.tmux(&["has-session", "-t", &id]).exits(0);
+    assert_eq!(town.plan().state(SCRIBE), "dead");
+    assert_eq!(town.status_code(), Some(1));
+
+    town.once().exits(0);
+
+    let session = town.alive(SCRIBE).expect("it lives again");
+    assert_eq!((session.id, town.sessions().len(), town.start_count(SCRIBE)), (id, 1, 2));
+}
+
+#[test]
+fn s50_a_lost_server_is_one_event_and_no_crash() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let objects: Vec<String> = names.iter().map(|name| format!("sessions/{name}")).collect();
+    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+    // A crash that counted would make the next restart wait for half an hour.
+    let town = names.iter().fold(TestTown::new(), |town, name| town.session(name, Fake::Ok));
+    let town = town.with("backoff", "initial = '30m'").with("backoff", "max = '1h'");
+    let _controller = town.controller();
+    let before = town.wait_all_alive(&objects, SOON);
+
+    town.server().kill();
+
+    town.wait_until("the old ones are gone", SOON, || before.iter().all(|life| !life.is_alive()));
+    let after = town.wait_all_alive(&objects, Duration::from_secs(30));
+    assert_eq!(town.start_order().len(), 20);
+    let events = fs::read_to_string(town.path("daemon/gtctl/events.jsonl")).unwrap_or_default();
+    let all_ten =
+        |line: &&str| !line.contains("\"object\"") && line.contains("server") && line.contains("10 agents");
+    assert_eq!(events.lines().filter(all_ten).count(), 1, "one event for all ten\n{events}");
+    assert!(objects.iter().all(|object| town.plan().reason(object) != "backoff"));
+
+    after[0].kill();
+    town.wait_replaced(objects[0], after[0], SOON);
+}
+
+#[test]
+fn s52_no_answer_of_a_truly_dead_server_keeps_agents_down() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let shim = town.shim();
+    let _controller = town.controller();
+    for (number, text) in [
+        "no server running on /tmp/tmux-0/x",
+        "error connecting to /tmp/tmux-0/x (No such file or directory)",
+        "can't find session: gt-session-scribe",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let old = town.wait_alive(SCRIBE).life().expect("it lives");
+        shim.mode(Mode::FailLooksUntilChange(text));
+        town.server().kill();
+        town.wait_replaced(SCRIBE, old, SOON);
+        assert_eq!(town.start_count(SCRIBE), number + 2, "{text}");
+    }
+}
+
+#[test]
+fn s52_a_server_that_lives_is_not_replaced_whatever_tmux_says() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let shim = town.shim();
+    let controller = town.controller();
+    let first = town.wait_alive(SCRIBE);
+    for text in [
+        "error connecting to /tmp/tmux-0/x (Permission denied)",
+        "error connecting to /tmp/tmux-0/x (Connection refused)",
+        "no server running on /tmp/tmux-0/x",
+    ] {
+        shim.mode(Mode::Fail(1, text));
+        controller.passes(3);
+        assert_eq!(town.plan().decision(SCRIBE), "held", "{text}");
+    }
+    shim.mode(Mode::FailLooksUntilChange("error connecting to /tmp/tmux-0/x (Connection refused)"));
+    controller.passes(3);
+    assert_eq!((town.sessions(), town.start_count(SCRIBE)), (vec![first], 1));
+}
+
+#[test]
+fn s53_files_that_claim_life_do_not_keep_a_dead_agent_down() {
+    let town = TestTown::new().session("scribe", Fake::Ok).started();
+    let old = town.life(SCRIBE);
+    town.tmux(&["kill-server"]).exits(0);
+    town.wait_until("it is dead", SOON, || !old.is_alive());
+    let time = "2026-01-24T10:00:00Z";
+    town.file("daemon/daemon.pid", "1\n");
+    town.file(
+        "daemon/state.json",
+        &format!(r#"{{"running":true,"pid":1,"started_at":"{time}","last_heartbeat":"{time}"}}"#),
+    );
+    let controller = town.controller();
+    controller.passes(1);
+    town.wait_replaced(SCRIBE, old, SOON);
+    assert_eq!(town.start_count(SCRIBE), 2);
+}
+
+#[test]
+fn s54_restarts_wait_longer_and_longer_and_then_end() {
+    let town = crashing(3);
+    let controller = town.controller();
+    let mut gaps = Vec::new();
+    for starts in 1..=4 {
+        let since = Instant::now();
+        town.wait_until(&format!("start {starts}"), SOON, || town.start_count(SCRIBE) == starts);
+        gaps.push(since.elapsed());
+    }
+    // The agent lives a second each time; the waits are none, one and two seconds.
+    assert!(gaps[1] < gaps[2] && gaps[2] < gaps[3], "{gaps:?}");
+
+    wait_crash_loop(&town);
+
+    assert_eq!(town.plan().decision(SCRIBE), "held");
+    assert_eq!(town.status_code(), Some(1));
+    controller.passes(5);
+    assert_eq!(town.start_count(SCRIBE), 4, "attempts have ended");
+}
+
+#[test]
+fn s54_a_crash_loop_probes_by_itself() {
+    let town = crashing(1).with("crash-loop", "probe-after = '1m'");
+    let _controller = town.controller();
+    wait_crash_loop(&town);
+    let starts = town.start_count(SCRIBE);
+    town.heal();
+
+    let a_bit_more = Duration::from_secs(80);
+    town.wait_until("a probe by itself", a_bit_more, || town.start_count(SCRIBE) == starts + 1);
+
+    town.wait_alive(SCRIBE);
+    town.wait_until("it just runs", SOON, || town.plan().reason(SCRIBE) == "running");
+    assert_eq!((town.start_count(SCRIBE), town.status_code()), (starts + 1, Some(0)));
+}
+
+#[test]
+fn s55_the_command_in_the_message_ends_a_crash_loop_at_once() {
+    let town = crashing(1);
+    let controller = town.controller();
+    wait_crash_loop(&town);
+    let starts = town.start_count(SCRIBE);
+    town.heal();
+    town.gtctl(&["why", SCRIBE]).says("gtctl reset-backoff sessions/scribe");
+
+    town.gtctl(&["reset-backoff", SCRIBE]).exits(0);
+
+    let two_seconds = Duration::from_secs(2);
+    town.wait_until("it starts within two seconds", two_seconds, || town.start_count(SCRIBE) == starts + 1);
+    town.wait_alive(SCRIBE);
+    assert!(controller.try_wait().is_none(), "the controller is still the same");
+}
+
+#[test]
+fn s57_counts_outlive_the_controller() {
+    let town = crashing(5).with("backoff", "initial = '10m'").with("backoff", "max = '1h'");
+    let controller = town.controller();
+    town.wait_until("it waits", SOON, || town.plan().reason(SCRIBE) == "backoff");
+    let attempt = |town: &TestTown| -> (Value, Value) {
+        let plan = town.plan();
+        let reason = &plan.verdict(SCRIBE)["reason"];
+        (reason["attempt"].clone(), reason["of"].clone())
+    };
+    let (before, starts) = (attempt(&town), town.start_count(SCRIBE));
+    assert!(before.0.is_u64(), "{before:?}");
+
+    controller.kill();
+    let controller = town.controller();
+    controller.passes(3);
+
+    assert_eq!(attempt(&town), before);
+    assert_eq!(town.start_count(SCRIBE), starts);
+}
+
+#[test]
+fn s58_a_normal_end_is_no_crash() {
+    let town = TestTown::new()
+        .session("scribe", Fake::Exit0)
+        .with("crash-loop", "count = 2")
+        .with("crash-loop", "window = '1m'")
+        .with("backoff", "factor = 1.0");
+    let _controller = town.controller();
+    town.wait_until("more starts than a crash loop has", Duration::from_secs(20), || {
+        town.start_count(SCRIBE) >= 4
+    });
+}
+
+#[test]
+fn s58_what_ended_well_is_finished_if_only_failures_are_restarted() {
+    let town =
+        TestTown::new().session("scribe", Fake::Exit0).with("sessions.scribe", "restart = 'on-failure'");
+    let controller = town.controller();
+    town.wait_until("it is finished", SOON, || town.plan().reason(SCRIBE) == "finished");
+    controller.passes(5);
+    assert_eq!(town.start_count(SCRIBE), 1);
+}
+
+#[test]
+fn s58_never_means_never() {
+    let town = TestTown::new().session("scribe", Fake::Crash(1)).with("sessions.scribe", "restart = 'never'");
+    let controller = town.controller();
+    town.wait_until("it is finished", SOON, || town.plan().reason(SCRIBE) == "finished");
+    controller.passes(5);
+    assert_eq!(town.start_count(SCRIBE), 1);
+}
+
+#[test]
+fn s66_a_rig_that_is_added_starts_under_its_own_name_alone() {
+    let town = TestTown::new().workspace(&["old"], Fake::Ok);
+    let controller = town.controller();
+    let before = town.wait_all_alive(&["old/witness", "old/refinery"], SOON);
+
+    town.list_rigs(&["old", "new"]);
+    controller.passes(2);
+
+    town.wait_all_alive(&["new/witness", "new/refinery"], SOON);
+    let mut names: Vec<String> = town.sessions().into_iter().map(|session| session.name).collect();
+    names.sort();
+    assert_eq!(names, ["gt-new-refinery", "gt-new-witness", "gt-old-refinery", "gt-old-witness"]);
+    assert_eq!(town.lives(&["old/witness", "old/refinery"]), before);
+}
+
+#[test]
+fn s66_a_session_that_is_added_starts_without_being_asked() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let _controller = town.controller();
+    town.wait_alive(SCRIBE);
+    town.add_session("second", Fake::Ok);
+    town.wait_alive("sessions/second");
+    assert_eq!(town.start_order(), [SCRIBE, "sessions/second"]);
+    assert!(fs::exists(town.path("daemon/daemon.pid")).unwrap_or_default());
+}
