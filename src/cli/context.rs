@@ -146,19 +146,16 @@ async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
             Err(Exit::Failed)
         }
         // A tmux that cannot even tell its version is for the look to report: there it is unknown, and nothing follows from it.
-        Err(_) => Ok(()),
-        Ok(text) => match Version::parse(&text) {
-            Some(version) if version < VERSION_MIN => {
+        Err(_) | Ok(None) => Ok(()),
+        Ok(Some(text)) => match Version::parse(&text) {
+            Some(version) if version >= VERSION_MIN => Ok(()),
+            Some(_) => {
                 print::error(&format!("`{text}` is too old"), Some(&help));
                 Err(Exit::Failed)
             }
-            Some(_) => Ok(()),
             None => {
-                print::note(&format!(
-                    "warning: the version of tmux cannot be read from `{}`; {help}",
-                    text.escape_debug()
-                ));
-                Ok(())
+                print::error(&format!("`{}` tells no version", text.escape_debug()), Some(&help));
+                Err(Exit::Failed)
             }
         },
     }

@@ -1,18 +1,20 @@
 //! `gtctl status`.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::{Context, object};
 use super::exit::Exit;
 use super::print;
 use crate::controller::lock::current_holder;
 use crate::controller::socket::{self, Answer, Request, Status};
+use crate::controller::{OpenError, Reconciler};
 use crate::model::Seen;
 use crate::observed::Server;
-use crate::plan::{Decision, Options, Verdict};
-use crate::report::text::StatusRow;
-use crate::report::{text, words};
+use crate::observed::host::Host;
+use crate::plan::Options;
+use crate::report::json::FORMAT_VERSION;
+use crate::report::{json as as_json, text, words};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -21,86 +23,117 @@ pub struct Arguments {
     object: Option<String>,
 }
 
-/// Looks, and shows.
+/// What there is to show, whoever looked.
+struct Shown {
+    server: String,
+    objects: Vec<Value>,
+    attach: Option<String>,
+    unmanaged: Value,
+    refusal: Option<String>,
+    blind: bool,
+}
+
+/// Looks, and shows. If the files are wrong but a controller keeps the town by an earlier reading of them, that is shown.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
-    let reconciler = context.open(Options::default())?;
-    let only = arguments.object.as_deref().map(|text| object(reconciler.desired(), text)).transpose()?;
-    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
-    let pass = reconciler.look().await;
     let controller = controller(context).await;
-    let shown: Vec<&Verdict> = pass
-        .plan
-        .verdicts
-        .iter()
-        .filter(|verdict| only.as_ref().is_none_or(|only| verdict.address == *only))
-        .filter(|verdict| {
-            only.is_some() || !verdict.is_off_by_default() || verdict.state.has_living_process()
-        })
-        .collect();
-    let ledger = reconciler.ledger();
-    let attach = attach(&reconciler.desired().socket.arguments(), &shown);
+    let (shown, wrong_files) = match Reconciler::open(context.root.clone(), Options::default()) {
+        Ok(reconciler) => {
+            context.check_environment(reconciler.desired())?;
+            (look(&reconciler, arguments).await?, None)
+        }
+        Err(OpenError::Config(diagnostics)) => match &controller {
+            Controller::Running(status) if arguments.object.is_none() => (told(status), Some(diagnostics)),
+            _ => return Err(context.config(&diagnostics)),
+        },
+    };
     if context.is_json() {
         print::json(&json!({
-            "format-version": crate::report::json::FORMAT_VERSION,
+            "format-version": FORMAT_VERSION,
             "town": context.root.path(),
-            "socket": pass.observed.socket,
-            "server": text::server(&pass.observed),
-            "attach": attach,
+            "server": shown.server,
+            "attach": shown.attach,
             "controller": controller.json(),
-            "objects": shown.iter().map(|verdict| crate::report::json::verdict(verdict, Some(ledger))).collect::<Vec<_>>(),
-            "unmanaged": pass.plan.unmanaged,
-            "refusal": pass.plan.refusal,
+            "objects": shown.objects,
+            "unmanaged": shown.unmanaged,
+            "refusal": shown.refusal,
         }));
     } else {
-        print::out(&format!("town        {}\n", context.root.path().display()));
-        print::out(&format!("tmux        {}\n", text::server(&pass.observed)));
-        print::out(&format!("controller  {}\n", controller.text()));
-        if let Some(refusal) = &pass.plan.refusal {
-            print::out(&format!("refused     {}\n", words::refusal(refusal)));
-        }
-        if let Some(attach) = &attach {
-            print::out(&format!("attach      {attach}\n"));
-        }
-        let rows: Vec<StatusRow<'_>> = shown
-            .iter()
-            .map(|verdict| StatusRow { verdict, restarts: ledger.record(&verdict.address).restarts() })
-            .collect();
-        print::out(&format!("\n{}", text::status(&rows, &pass.observed.at)));
-        if only.is_none() {
-            for session in &pass.plan.unmanaged {
-                print::out(&format!("\nnot managed: {} ({}): {}", session.session, session.id, session.why));
-            }
-            if !pass.plan.unmanaged.is_empty() {
-                print::out("\n");
-            }
-        }
+        print_text(context, &shown, &controller, arguments.object.is_none());
     }
-    let blind = !matches!(pass.observed.server, Seen::Known(Server::Up(_) | Server::Down));
-    Ok(if blind || shown.iter().any(|verdict| verdict.because.is_unknown()) {
-        Exit::Unknown
-    } else if shown.iter().all(|verdict| is_as_wanted(verdict)) {
-        Exit::Ok
-    } else {
-        Exit::Failed
+    if let Some(diagnostics) = wrong_files {
+        context.warn(&diagnostics);
+    }
+    Ok(exit_of(&shown))
+}
+
+async fn look(reconciler: &Reconciler<Host>, arguments: &Arguments) -> Result<Shown, Exit> {
+    let only = arguments.object.as_deref().map(|text| object(reconciler.desired(), text)).transpose()?;
+    let pass = reconciler.look().await;
+    let alive =
+        pass.plan.verdicts.iter().filter(|verdict| only.as_ref().is_none_or(|only| verdict.address == *only));
+    let session = alive.filter_map(|verdict| verdict.state.alive()).map(|alive| alive.fence.name()).next();
+    Ok(Shown {
+        server: text::server(&pass.observed),
+        objects: as_json::objects(&pass.plan, reconciler.ledger(), &pass.observed.at, only.as_ref()),
+        attach: session.map(|session| attach(&reconciler.desired().socket.arguments(), session)),
+        unmanaged: json!(pass.plan.unmanaged),
+        refusal: pass.plan.refusal.as_ref().map(words::refusal),
+        blind: !matches!(pass.observed.server, Seen::Known(Server::Up(_) | Server::Down)),
     })
 }
 
-fn is_as_wanted(verdict: &Verdict) -> bool {
-    match &verdict.decision {
-        Decision::Nothing => true,
-        Decision::Held => verdict.because.is_wish(),
-        Decision::Step(_) => false,
+/// What the controller told at its last look.
+fn told(status: &Status) -> Shown {
+    Shown {
+        server: status.server.clone(),
+        objects: status.objects.clone(),
+        attach: None,
+        unmanaged: json!([]),
+        refusal: None,
+        blind: false,
     }
 }
 
-/// A command that attaches to the first living session, from any shell, also from inside tmux.
-fn attach(socket: &[String; 2], shown: &[&Verdict]) -> Option<String> {
-    let alive = shown.iter().find_map(|verdict| verdict.state.alive())?;
+fn print_text(context: &Context, shown: &Shown, controller: &Controller, whole: bool) {
+    print::out(&format!("town        {}\n", context.root.path().display()));
+    print::out(&format!("tmux        {}\n", shown.server));
+    print::out(&format!("controller  {}\n", controller.text()));
+    if let Some(refusal) = &shown.refusal {
+        print::out(&format!("refused     {refusal}\n"));
+    }
+    if let Some(attach) = &shown.attach {
+        print::out(&format!("attach      {attach}\n"));
+    }
+    print::out(&format!("\n{}", text::status(&shown.objects)));
+    let unmanaged = shown.unmanaged.as_array().filter(|all| whole && !all.is_empty());
+    for session in unmanaged.into_iter().flatten() {
+        let word = |key: &str| session.get(key).and_then(Value::as_str).unwrap_or_default();
+        print::out(&format!("\nnot managed: {} ({}): {}", word("session"), word("id"), word("why")));
+    }
+    if unmanaged.is_some() {
+        print::out("\n");
+    }
+}
+
+fn exit_of(shown: &Shown) -> Exit {
+    let is = |object: &Value, key: &str| object.get(key) == Some(&Value::Bool(true));
+    if shown.blind || shown.objects.iter().any(|object| is(object, "unknown")) {
+        Exit::Unknown
+    } else if shown.objects.iter().all(|object| is(object, "as-wanted")) {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    }
+}
+
+/// A command that attaches to a session, from any shell, also from inside tmux.
+fn attach(socket: &[String; 2], session: &str) -> String {
     let place = match std::env::var("TMUX_TMPDIR") {
         Ok(directory) if !directory.is_empty() => format!(" TMUX_TMPDIR={directory}"),
         _ => String::new(),
     };
-    Some(format!("env -u TMUX{place} tmux {} {} attach -t ={}", socket[0], socket[1], alive.fence.name()))
+    let [option, name] = socket;
+    format!("env -u TMUX{place} tmux {option} {name} attach -t ={session}")
 }
 
 /// Who acts on the town.
@@ -131,35 +164,18 @@ impl Controller {
             Self::Silent(pid) => {
                 format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)")
             }
-            Self::Running(status) => {
-                let installed = env!("CARGO_PKG_VERSION");
-                let mut text = format!("running, pid {}, {} passes", status.pid, status.passes);
-                if let Some(last) = status.last_pass {
-                    let ago = jiff::Timestamp::now().duration_since(last);
-                    let ago = words::length(std::time::Duration::try_from(ago).unwrap_or_default());
-                    text.push_str(&format!(", the last one {ago} ago ({} ms)", status.last_pass_ms));
-                }
-                if status.version != installed {
-                    text.push_str(&format!("; it runs version {}, installed is {installed}", status.version));
-                }
-                if let (Some(since), Some(wrong)) = (status.config_wrong_since, &status.config_wrong) {
-                    let since = since.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
-                    text.push_str(&format!(
-                        "\nconfig      error since {since}, using the version before: {wrong}"
-                    ));
-                }
-                text
-            }
+            Self::Running(status) => running(status),
         }
     }
 
-    fn json(&self) -> serde_json::Value {
+    fn json(&self) -> Value {
         match self {
             Self::None => json!({ "running": false }),
             Self::Silent(pid) => json!({ "running": true, "pid": pid, "answers": false }),
             Self::Running(status) => {
                 let mut value = serde_json::to_value(status).unwrap_or_default();
                 if let Some(object) = value.as_object_mut() {
+                    object.remove("objects");
                     object.insert("running".to_owned(), json!(true));
                     object.insert("answers".to_owned(), json!(true));
                 }
@@ -167,4 +183,22 @@ impl Controller {
             }
         }
     }
+}
+
+fn running(status: &Status) -> String {
+    let installed = env!("CARGO_PKG_VERSION");
+    let mut text = format!("running, pid {}, {} passes", status.pid, status.passes);
+    if let Some(last) = status.last_pass {
+        let ago =
+            std::time::Duration::try_from(jiff::Timestamp::now().duration_since(last)).unwrap_or_default();
+        text.push_str(&format!(", the last one {} ago ({} ms)", words::length(ago), status.last_pass_ms));
+    }
+    if status.version != installed {
+        text.push_str(&format!("; it runs version {}, installed is {installed}", status.version));
+    }
+    if let (Some(since), Some(wrong)) = (status.config_wrong_since, &status.config_wrong) {
+        let since = since.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
+        text.push_str(&format!("\nconfig      error since {since}, using the version before: {wrong}"));
+    }
+    text
 }

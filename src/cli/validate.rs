@@ -28,6 +28,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     let settings = if arguments.effective { effective(&files) } else { Vec::new() };
     if context.is_json() {
         print::json(&json!({
+            "format-version": crate::report::json::FORMAT_VERSION,
             "valid": true,
             "diagnostics": [],
             "objects": desired.objects.values().map(object_json).collect::<Vec<_>>(),

@@ -39,7 +39,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     if context.is_json() {
         print::json(&json!({
             "format-version": crate::report::json::FORMAT_VERSION,
-            "verdict": crate::report::json::verdict(verdict, Some(reconciler.ledger())),
+            "verdict": crate::report::json::verdict(verdict, &pass.observed.at),
             "events": last,
         }));
         return Ok(Exit::Ok);

@@ -37,7 +37,7 @@ pub struct Totals {
     pub killed: usize,
     /// Adopted.
     pub adopted: usize,
-    /// Held at the end.
+    /// Held by the plan.
     pub held: usize,
     /// Neither done nor held.
     pub failed: usize,
@@ -53,7 +53,7 @@ pub async fn carry_out<W: World>(
 ) -> (Totals, Plan) {
     let mut left: BTreeMap<Address, &'static str> =
         first.plan.steps().map(|(verdict, step)| (verdict.address.clone(), step.action.word())).collect();
-    let mut totals = Totals::default();
+    let mut totals = Totals { held: first.plan.counts().held, ..Totals::default() };
     let mut under_way: JoinSet<(Order, Outcome)> = JoinSet::new();
     let mut pass = first;
     let interrupt = tokio::signal::ctrl_c();
@@ -98,7 +98,6 @@ pub async fn carry_out<W: World>(
         }
         pass = reconciler.look_well().await;
     }
-    totals.held = pass.plan.counts().held;
     totals.skipped = if interrupted { left.len() } else { 0 };
     (totals, pass.plan)
 }

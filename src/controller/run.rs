@@ -16,7 +16,7 @@ use super::watch::Watch;
 use crate::act::{Order, Outcome};
 use crate::model::Why;
 use crate::report::events::{Event, Kind};
-use crate::report::words;
+use crate::report::{json, text, words};
 
 /// The shortest time between two passes, so that a storm of notices is one pass and not a thousand.
 const BETWEEN_PASSES: Duration = Duration::from_millis(2);
@@ -94,6 +94,8 @@ pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
         next_look: None,
         config_wrong_since: None,
         config_wrong: None,
+        server: String::new(),
+        objects: Vec::new(),
     };
     let ear = Ear::new(heard);
     let controller = Controller {
@@ -130,7 +132,7 @@ impl<W: World> Controller<W> {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
                 Some(()) = outside.deaths.recv() => Wake::Look,
                 Some(()) = outside.files.recv() => Wake::Read,
-                Some(asked) = outside.asked.recv() => self.answer(asked),
+                Some(asked) = outside.asked.recv() => self.answer(asked, &pass),
                 _ = outside.term.recv() => Wake::Leave("TERM"),
                 _ = outside.int.recv() => Wake::Leave("INT"),
                 _ = outside.hup.recv() => Wake::Read,
@@ -197,9 +199,13 @@ impl<W: World> Controller<W> {
         self.status.config_wrong = trouble.map(|trouble| words::first_line(&trouble.diagnostics));
     }
 
-    fn answer(&mut self, (request, to): Asked) -> Wake {
+    fn answer(&mut self, (request, to): Asked, pass: &Pass) -> Wake {
         let answer = match request {
-            Request::Status => Answer::Status(self.status.clone()),
+            Request::Status => Answer::Status(Status {
+                server: text::server(&pass.observed),
+                objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
+                ..self.status.clone()
+            }),
             Request::Look => Answer::Done { objects: Vec::new() },
             Request::ResetBackoff { objects } => {
                 Answer::Done { objects: self.reconciler.reset_backoff(&objects) }

@@ -86,6 +86,10 @@ pub struct Status {
     pub config_wrong_since: Option<jiff::Timestamp>,
     /// What is wrong with them.
     pub config_wrong: Option<String>,
+    /// Which tmux server it keeps, in words.
+    pub server: String,
+    /// Its objects, as `gtctl status -o json` prints them, by the files that are in force.
+    pub objects: Vec<serde_json::Value>,
 }
 
 /// A request and where its answer goes.

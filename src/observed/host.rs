@@ -96,9 +96,11 @@ impl Host {
         let no_sessions = match reply.code {
             Some(0) => false,
             _ => match classify(&reply.stderr) {
-                Refusal::NobodyListens | Refusal::NoSocket => return self.without_answer(wants),
+                Refusal::NobodyListens | Refusal::NoSocket | Refusal::NotFound => {
+                    return self.without_answer(wants);
+                }
                 Refusal::NoSessions => true,
-                Refusal::NotFound | Refusal::Duplicate | Refusal::StillActive | Refusal::Exiting => {
+                Refusal::Duplicate | Refusal::StillActive | Refusal::Exiting => {
                     return Err(Why::new(format!("tmux said: {}", reply.stderr.trim())));
                 }
                 Refusal::Other(text) => return Err(Why::new(format!("tmux said: {text}"))),

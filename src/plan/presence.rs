@@ -179,8 +179,10 @@ fn without_session(
     observed: &Observed,
     ledger: &Ledger,
 ) -> State {
-    let Some(incarnation) = ledger.objects.get(address).and_then(|record| record.incarnation.as_ref()) else {
-        return State::Absent;
+    let Some(record) = ledger.objects.get(address) else { return State::Absent };
+    let Some(incarnation) = &record.incarnation else {
+        // It was started, and gone before it was ever seen.
+        return if record.starts.is_empty() { State::Absent } else { State::Vanished };
     };
     match observed.past.get(address) {
         None => State::Unknown(Why::new("its remembered process was not looked at")),

@@ -405,6 +405,15 @@ impl Verdict {
         self.because == Reason::Disabled && self.origin == Origin::Default
     }
 
+    /// Whether it is as the files want it: nothing to do, and nothing held back that no file holds back.
+    pub fn is_as_wanted(&self) -> bool {
+        match &self.decision {
+            Decision::Nothing => true,
+            Decision::Held => self.because.is_wish(),
+            Decision::Step(_) => false,
+        }
+    }
+
     /// Makes it a hold for another reason.
     pub(super) fn hold(&mut self, because: Reason) {
         self.decision = Decision::Held;

@@ -6,10 +6,15 @@ use crate::observed::{Observed, Server, Session};
 
 use super::judge;
 use super::presence::{fence_of_unlisted, state_of_unlisted};
-use super::types::{Action, Decision, Gate, Options, Step, Unmanaged, Verdict};
+use super::types::{Action, Decision, Gate, Options, State, Step, Unmanaged, Verdict};
 
 /// The sessions that no object claims, and the verdicts that `--prune` adds.
-pub fn find(desired: &Desired, observed: &Observed, options: Options) -> (Vec<Unmanaged>, Vec<Verdict>) {
+pub fn find(
+    desired: &Desired,
+    observed: &Observed,
+    verdicts: &[Verdict],
+    options: Options,
+) -> (Vec<Unmanaged>, Vec<Verdict>) {
     let Seen::Known(Server::Up(server)) = &observed.server else { return (Vec::new(), Vec::new()) };
     let mut unmanaged = Vec::new();
     let mut pruned = Vec::new();
@@ -48,14 +53,15 @@ pub fn find(desired: &Desired, observed: &Observed, options: Options) -> (Vec<Un
             Some(marker) => {
                 unmanaged.push(describe(format!("{}, which no file lists any more", marker.address), true))
             }
-            None if is_adoptable_candidate(session, desired) => {}
+            None if is_to_be_adopted(session, verdicts) => {}
             None => unmanaged.push(describe("not started by gtctl".to_owned(), false)),
         }
     }
     (unmanaged, pruned)
 }
 
-/// Sessions with a name of ours are spoken of in the verdict on that object.
-fn is_adoptable_candidate(session: &Session, desired: &Desired) -> bool {
-    desired.objects.values().any(|object| object.recipe.session == session.name)
+/// Whether a session without a label proves to be one of ours all the same.
+fn is_to_be_adopted(session: &Session, verdicts: &[Verdict]) -> bool {
+    let is_it = |verdict: &Verdict| matches!(&verdict.state, State::Adoptable { fence, .. } if fence.session() == session.id);
+    verdicts.iter().any(is_it)
 }

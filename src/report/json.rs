@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::ledger::Ledger;
-use crate::model::Origin;
+use crate::model::{Address, Origin, Stamp};
 use crate::observed::Observed;
 use crate::plan::{Decision, Gate, Plan, Verdict};
 
 use super::text::wanted_word;
+use super::words;
 
 /// The version of all JSON that gtctl prints.
 pub const FORMAT_VERSION: u32 = 1;
@@ -18,28 +19,31 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> Value {
         "format-version": FORMAT_VERSION,
         "town": town,
         "at": observed.at.wall,
-        "verdicts": plan.verdicts.iter().map(|v| verdict(v, None)).collect::<Vec<_>>(),
+        "verdicts": plan.verdicts.iter().map(|one| verdict(one, &observed.at)).collect::<Vec<_>>(),
         "unmanaged": plan.unmanaged,
         "refusal": plan.refusal,
         "summary": plan.counts(),
     })
 }
 
-/// A verdict; with what the ledger remembers, where that is at hand.
-pub fn verdict(verdict: &Verdict, ledger: Option<&Ledger>) -> Value {
+/// A verdict.
+pub fn verdict(verdict: &Verdict, now: &Stamp) -> Value {
     let (decision, gate) = match &verdict.decision {
         Decision::Nothing => ("nothing", None),
         Decision::Held => ("held", None),
         Decision::Step(step) => (step.action.word(), Some(gate_word(&step.gate))),
     };
     let alive = verdict.state.alive();
-    let mut value = json!({
+    json!({
         "address": verdict.address,
         "wanted": wanted_word(verdict),
         "state": verdict.state.word(),
         "decision": decision,
         "gate": gate,
         "reason": verdict.because,
+        "text": words::reason(&verdict.because, now),
+        "as-wanted": verdict.is_as_wanted(),
+        "unknown": verdict.because.is_unknown(),
         "evidence": verdict.evidence,
         "origin": verdict.origin,
         "origin-text": match &verdict.origin { Origin::Default => None, other => Some(other.to_string()) },
@@ -47,11 +51,24 @@ pub fn verdict(verdict: &Verdict, ledger: Option<&Ledger>) -> Value {
         "drifted": verdict.drifted,
         "incarnation": alive.and_then(|alive| alive.incarnation.clone()),
         "session": alive.map(|alive| alive.fence.name()),
-    });
-    if let (Some(ledger), Some(object)) = (ledger, value.as_object_mut()) {
-        object.insert("restarts".to_owned(), json!(ledger.record(&verdict.address).restarts()));
-    }
-    value
+        "lived-seconds": alive.map(|alive| alive.lived.as_secs()),
+    })
+}
+
+/// The objects of a status: verdicts with what the ledger remembers, without those that are off because no file turned them on.
+pub fn objects(plan: &Plan, ledger: &Ledger, now: &Stamp, only: Option<&Address>) -> Vec<Value> {
+    let is_shown = |one: &&Verdict| match only {
+        Some(only) => one.address == *only,
+        None => !one.is_off_by_default() || one.state.has_living_process(),
+    };
+    let with_memory = |one: &Verdict| {
+        let mut value = verdict(one, now);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("restarts".to_owned(), json!(ledger.record(&one.address).restarts()));
+        }
+        value
+    };
+    plan.verdicts.iter().filter(is_shown).map(with_memory).collect()
 }
 
 fn gate_word(gate: &Gate) -> &'static str {

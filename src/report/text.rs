@@ -1,11 +1,17 @@
 //! The plan and the status as text. Everything is readable without colour, because each line begins with a sign.
 
+use std::time::Duration;
+
 use comfy_table::{Table, presets};
+use serde_json::Value;
 
 use super::words;
 use crate::model::{Address, Origin, Reason, Seen, Stamp};
 use crate::observed::{Observed, Server};
 use crate::plan::{Action, Counts, Decision, Plan, Verdict};
+
+/// What is said of an object that runs from an older spec.
+const DRIFTED: &str = "differs from config; restart to apply";
 
 /// The last line of every plan. Scripts read it, so its form never changes.
 pub fn counts_line(counts: Counts) -> String {
@@ -76,8 +82,10 @@ pub fn server(observed: &Observed) -> String {
 fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
     let (sign, word) = sign(verdict);
     let reason = words::reason(&verdict.because, now);
-    let mut first =
-        if reason.starts_with("until ") { format!("{word} {reason}") } else { format!("{word}: {reason}") };
+    let mut first = match reason.strip_prefix("until ") {
+        Some(rest) => format!("{word} until {rest}"),
+        None => format!("{word} ({}): {reason}", verdict.because.code()),
+    };
     if matches!(verdict.because, Reason::Running) {
         first = verdict.state.word().to_owned();
     }
@@ -97,8 +105,9 @@ fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
     if !quiet && (verdict.origin != Origin::Default || verdict.note.is_some()) {
         more(format!("asked for by {}", words::origin(verdict)));
     }
+    words::hint(verdict).into_iter().for_each(&mut more);
     if verdict.drifted {
-        more("differs from the files; a restart would apply them".to_owned());
+        more(DRIFTED.to_owned());
     }
     out
 }
@@ -117,14 +126,6 @@ fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
     }
 }
 
-/// A row of `gtctl status`.
-pub struct StatusRow<'a> {
-    /// The verdict.
-    pub verdict: &'a Verdict,
-    /// Restarts since it was last stable.
-    pub restarts: usize,
-}
-
 /// What is wanted of an object, as a word for the status.
 pub fn wanted_word(verdict: &Verdict) -> &'static str {
     match &verdict.because {
@@ -134,38 +135,31 @@ pub fn wanted_word(verdict: &Verdict) -> &'static str {
         Reason::NoRestart => "no-restart",
         Reason::Frozen => "frozen",
         Reason::Pruned => "unlisted",
-        _ => "running",
+        _ => "run",
     }
 }
 
-/// The status as a table.
-pub fn status(rows: &[StatusRow<'_>], now: &Stamp) -> String {
+/// The objects of a status, as [`super::json::objects`] gives them, as a table.
+pub fn status(objects: &[Value]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["NAME", "WANTED", "STATE", "RESTARTS", "AGE", "WHY"]);
-    for StatusRow { verdict, restarts } in rows {
+    for object in objects {
+        let word = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let age = object.get("lived-seconds").and_then(Value::as_u64);
         let age =
-            verdict.state.alive().map_or_else(|| "<none>".to_owned(), |alive| words::length(alive.lived));
-        let why = match &verdict.because {
-            Reason::Running if verdict.drifted => {
-                "differs from the files; a restart would apply them".to_owned()
-            }
-            Reason::Running => String::new(),
-            because if because.is_wish() => {
-                format!("{} ({})", words::reason(because, now), words::origin(verdict))
-            }
-            because => words::reason(because, now),
+            age.map_or_else(|| "<none>".to_owned(), |seconds| words::length(Duration::from_secs(seconds)));
+        let restarts = object.get("restarts").and_then(Value::as_u64).unwrap_or_default().to_string();
+        let origin = object.get("origin-text").and_then(Value::as_str);
+        let is_wish = object.get("as-wanted") == Some(&Value::Bool(true));
+        let why = match (object.pointer("/reason/code").and_then(Value::as_str), origin) {
+            (Some("running"), _) if object.get("drifted") == Some(&Value::Bool(true)) => DRIFTED.to_owned(),
+            (Some("running"), _) => String::new(),
+            (_, Some(origin)) if is_wish => format!("{} ({origin})", word("text")),
+            _ => word("text"),
         };
-        table.add_row([
-            verdict.address.to_string(),
-            wanted_word(verdict).to_owned(),
-            verdict.state.word().to_owned(),
-            restarts.to_string(),
-            age,
-            why,
-        ]);
+        table.add_row([word("address"), word("wanted"), word("state"), restarts, age, why]);
     }
-    let text = table.to_string();
-    text.lines().map(|line| format!("{}\n", line.trim())).collect()
+    table.to_string().lines().map(|line| format!("{}\n", line.trim())).collect()
 }
 
 /// Why an object is as it is, in full.

@@ -10,6 +10,7 @@ use crate::ledger::FileSeen;
 use crate::model::{Address, Exit, Origin, Period, Reason, Stamp};
 use crate::plan::{Action, Decision, Gate, LaunchInto, Refusal, Step, Verdict};
 use crate::town::diagnostic::{Diagnostic, Label};
+use crate::town::files::town_toml::TOWN_TOML;
 
 /// A length of time, rounded so that it does not pretend to matter more than it does.
 pub fn length(length: Duration) -> String {
@@ -61,7 +62,7 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
             format!("finished ({}), and its restart policy leaves it at that", ended(*exit))
         }
         Reason::Backoff { until, attempt, of } => {
-            format!("until {}, backoff: restart {attempt}, {of} are a crash loop", moment(until, now))
+            format!("until {}, backoff: attempt {attempt}/{of} failed", moment(until, now))
         }
         Reason::CrashLoop { count, window, probe_at } => {
             format!("until {}, crash loop: {count} restarts in {}", moment(probe_at, now), length(*window))
@@ -112,6 +113,22 @@ pub fn origin(verdict: &Verdict) -> String {
     match &verdict.origin {
         Origin::Default => format!("built-in default{note}"),
         other => format!("{other}{note}"),
+    }
+}
+
+/// The command that would undo what holds an object back, if there is one.
+pub fn hint(verdict: &Verdict) -> Option<String> {
+    let in_town_toml = matches!(&verdict.origin, Origin::At(position) if position.file == TOWN_TOML);
+    let rig = verdict.address.rig();
+    match (&verdict.because, rig) {
+        (Reason::Backoff { .. } | Reason::CrashLoop { .. }, _) => {
+            Some(format!("`gtctl reset-backoff {}` starts it at once", verdict.address))
+        }
+        (Reason::Parked, Some(rig)) if in_town_toml => Some(format!("`gtctl unpark {rig}` ends that")),
+        (Reason::Docked, Some(rig)) if in_town_toml => Some(format!("`gtctl undock {rig}` ends that")),
+        (Reason::Parked, Some(rig)) => Some(format!("`gt rig unpark {rig}` ends that")),
+        (Reason::Docked, Some(rig)) => Some(format!("`gt rig undock {rig}` ends that")),
+        _ => None,
     }
 }
 
@@ -166,7 +183,9 @@ pub fn missing_file(file: &str, seen: &FileSeen) -> Diagnostic {
 /// The event of a verdict that is news.
 pub fn event_of_verdict(verdict: &Verdict, kind: Kind, now: &Stamp) -> Event {
     let text = match (&verdict.decision, kind) {
-        (Decision::Held, _) => format!("held: {}", reason(&verdict.because, now)),
+        (Decision::Held, _) => {
+            format!("held ({}): {}", verdict.because.code(), reason(&verdict.because, now))
+        }
         _ => format!("{}: {}", verdict.state.word(), reason(&verdict.because, now)),
     };
     Event {
@@ -185,7 +204,12 @@ pub fn event_of_verdict(verdict: &Verdict, kind: Kind, now: &Stamp) -> Event {
 /// The event of a step about to be carried out.
 pub fn event_of_step(verdict: &Verdict, step: &Step, order: &Order, now: &Stamp) -> Event {
     let how = how(&step.action).map(|how| format!(", {how}")).unwrap_or_default();
-    let text = format!("{}: {}{how}", step.action.word(), reason(&verdict.because, now));
+    let text = format!(
+        "{} ({}): {}{how}",
+        step.action.word(),
+        verdict.because.code(),
+        reason(&verdict.because, now)
+    );
     Event {
         object: Some(verdict.address.clone()),
         action: Some(step.action.word().to_owned()),

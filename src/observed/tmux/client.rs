@@ -219,11 +219,12 @@ impl Version {
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
     }
 
-    /// Asks the installed client for its version.
-    pub async fn installed(timeout: Duration) -> Result<String, TmuxError> {
+    /// Asks the installed client for its version; `None` if it fails to tell.
+    pub async fn installed(timeout: Duration) -> Result<Option<String>, TmuxError> {
         let mut command = Command::new("tmux");
         command.arg("-V");
-        run(command, None, timeout).await.map(|reply| reply.stdout.trim().to_owned())
+        let reply = run(command, None, timeout).await?;
+        Ok((reply.code == Some(0)).then(|| reply.stdout.trim().to_owned()))
     }
 }
 

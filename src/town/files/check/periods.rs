@@ -17,6 +17,12 @@ struct Range {
     why: &'static str,
 }
 
+/// What may stand at this path, if it is a length of time.
+pub fn allowed(path: &[&str]) -> Option<String> {
+    let range = RANGES.iter().find(|range| range.path == path)?;
+    Some(format!("a length of time between {} and {}, with units, such as \"30s\"", range.low, range.high))
+}
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;

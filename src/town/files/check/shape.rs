@@ -46,7 +46,8 @@ fn unknown_key(subject: &Subject<'_>, root: &Value, path: &[&str], key: &str) ->
 }
 
 fn wrong_type(subject: &Subject<'_>, path: &[&str], expected: &str, value: &Value) -> Diagnostic {
-    let title = format!("`{}` must be {expected}", path.join("."));
+    let period = super::periods::allowed(path);
+    let title = format!("`{}` must be {}", path.join("."), period.as_deref().unwrap_or(expected));
     Diagnostic::error(title, subject.at(path, format!("found {}", type_of(value))))
 }
 
