@@ -6,8 +6,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use super::status::{Controller, controller};
-use crate::controller::missing_approval;
 use crate::controller::socket::{self, Answer, Request};
+use crate::ledger::Ledger;
 use crate::plan::Options;
 use crate::report::words;
 
@@ -24,8 +24,8 @@ pub struct Arguments {
 /// Lifts exactly one refusal, once.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     if let Some(file) = &arguments.missing {
-        let key = missing_approval(file);
-        lift(context, &key, |ledger| {
+        let request = Request::ForgetFile { file: file.clone() };
+        lift(context, request, |ledger| {
             ledger.files.remove(file);
         })
         .await?;
@@ -61,25 +61,22 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
 
 /// Lifts the refusal with this id, with or without a controller.
 pub async fn lift_refusal(context: &Context, id: &str) -> Result<(), Exit> {
-    lift(context, id, |_| {}).await
+    lift(context, Request::Approve { id: id.to_owned() }, |ledger| {
+        ledger.approvals.insert(id.to_owned());
+    })
+    .await
 }
 
-async fn lift(
-    context: &Context,
-    id: &str,
-    also: impl FnOnce(&mut crate::ledger::Ledger),
-) -> Result<(), Exit> {
+/// Asks the controller, or changes the ledger where there is none.
+async fn lift(context: &Context, request: Request, change: impl FnOnce(&mut Ledger)) -> Result<(), Exit> {
     if let Controller::Running(_) = controller(context).await {
-        return match socket::ask(&context.root, &Request::Approve { id: id.to_owned() }).await {
+        return match socket::ask(&context.root, &request).await {
             Ok(Some(Answer::Done { .. })) => Ok(()),
             other => {
-                print::error(&format!("the controller did not take the approval: {other:?}"), None);
+                print::error(&format!("the controller did not take it: {other:?}"), None);
                 Err(Exit::Failed)
             }
         };
     }
-    context.change_ledger(|ledger| {
-        ledger.approvals.insert(id.to_owned());
-        also(ledger);
-    })
+    context.change_ledger(change)
 }

@@ -86,5 +86,6 @@ pub fn line(event: &Event, with_object: bool) -> String {
         Some(origin) => format!(" [{origin}]"),
     };
     let evidence: String = event.evidence.iter().map(|evidence| format!("; {}", evidence.what)).collect();
-    format!("  {at}  {text}{evidence}{origin}\n")
+    let life = event.incarnation.as_ref().map(|life| format!(" #{life}")).unwrap_or_default();
+    format!("  {at}  {text}{evidence}{origin}{life}\n")
 }

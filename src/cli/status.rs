@@ -160,7 +160,7 @@ pub async fn controller(context: &Context) -> Controller {
 impl Controller {
     fn text(&self) -> String {
         match self {
-            Self::None => "not running; `gtctl controller` keeps this town".to_owned(),
+            Self::None => "none; `gtctl controller` would keep this town".to_owned(),
             Self::Silent(pid) => {
                 format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)")
             }

@@ -12,4 +12,4 @@ pub mod run;
 pub mod socket;
 mod watch;
 
-pub use reconciler::{ConfigTrouble, OpenError, Pass, Reconciler, World, missing_approval};
+pub use reconciler::{ConfigTrouble, OpenError, Pass, Reconciler, World};

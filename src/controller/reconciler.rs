@@ -14,6 +14,7 @@ use crate::report::events::{Event, EventLog, Kind};
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
+use crate::town::files::stops::read_stops;
 use crate::town::files::{TownFiles, read_all};
 
 /// Everything outside: an eye and a hand for one tmux server.
@@ -146,7 +147,10 @@ impl<W: World> Reconciler<W> {
 
     /// Looks and plans; if tmux has not told yet how something ended, it is poked and looked at once more. Half of the death notices get
     /// lost in tmux before 3.6, until another child of the server ends: a SIGCHLD heals it.
-    pub async fn look_well(&self) -> Pass {
+    ///
+    /// Before that it looks at what freezes the town: somebody may be stopping it this very moment, and must not be fought.
+    pub async fn look_well(&mut self) -> Pass {
+        self.reread_stops();
         let pass = self.look().await;
         let untold = pass
             .plan
@@ -207,6 +211,19 @@ impl<W: World> Reconciler<W> {
                     self.tell(&[Event::of_town(now.wall, Kind::Config, text)]);
                 }
             }
+        }
+    }
+
+    /// Reads ESTOP and gt's shutdown lock again, without the other files.
+    fn reread_stops(&mut self) {
+        let stops = read_stops(self.root.path(), &self.files.wisps.keys().cloned().collect());
+        if stops == self.files.stops {
+            return;
+        }
+        let files = TownFiles { stops, ..self.files.clone() };
+        // The other files are the same, so what was a graph before is one now.
+        if let Ok(desired) = desire(&files) {
+            (self.files, self.desired) = (files, desired);
         }
     }
 
@@ -424,6 +441,12 @@ impl<W: World> Reconciler<W> {
         self.save();
     }
 
+    /// Stops missing a file that was removed on purpose.
+    pub fn forget_file(&mut self, file: &str) {
+        self.unsaved |= self.ledger.files.remove(file).is_some();
+        self.save();
+    }
+
     /// The processes whose end is news.
     pub fn listen_to(pass: &Pass) -> BTreeSet<ProcessId> {
         let server = match &pass.observed.server {
@@ -482,7 +505,6 @@ fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Di
         .iter()
         .filter(|file| !there.contains(**file))
         .filter_map(|file| Some((file, ledger.files.get(*file)?)))
-        .filter(|(file, _)| !ledger.approvals.contains(&missing_approval(file)))
         .map(|(file, seen)| words::missing_file(file, seen))
         .collect();
     if !gone.is_empty() {
@@ -490,11 +512,6 @@ fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Di
     }
     let desired = desire(&files)?;
     Ok((files, desired))
-}
-
-/// The approval that lets a file be gone.
-pub fn missing_approval(file: &str) -> String {
-    format!("missing:{file}")
 }
 
 fn present(files: &TownFiles) -> BTreeSet<&'static str> {

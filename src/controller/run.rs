@@ -210,6 +210,10 @@ impl<W: World> Controller<W> {
             Request::ResetBackoff { objects } => {
                 Answer::Done { objects: self.reconciler.reset_backoff(&objects) }
             }
+            Request::ForgetFile { file } => {
+                self.reconciler.forget_file(&file);
+                Answer::Done { objects: Vec::new() }
+            }
             Request::Approve { id } => {
                 self.reconciler.approve(&id);
                 Answer::Done { objects: Vec::new() }

@@ -39,6 +39,11 @@ pub enum Request {
         /// Which.
         objects: Vec<Address>,
     },
+    /// Do not miss a file that was removed on purpose.
+    ForgetFile {
+        /// Which.
+        file: String,
+    },
     /// Lift a refusal once.
     Approve {
         /// Which.

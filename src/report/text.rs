@@ -73,7 +73,7 @@ pub fn server(observed: &Observed) -> String {
                 up.sessions.len()
             )
         }
-        Seen::Known(Server::Down) => format!("not running at {}", observed.socket),
+        Seen::Known(Server::Down) => format!("has no server at {}", observed.socket),
         Seen::Known(Server::SocketLost { .. }) => format!("socket lost at {}", observed.socket),
         Seen::Unknown(why) => format!("at {} cannot be seen: {why}", observed.socket),
     }
@@ -171,6 +171,12 @@ pub fn why(verdict: &Verdict, now: &Stamp, after: &[Address]) -> String {
         verdict.state.word()
     ));
     out.push_str(&format!("  asked by  {}\n", words::origin(verdict)));
+    if let Some(incarnation) = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref()) {
+        out.push_str(&format!(
+            "  life      {} (session {}, pane {})\n",
+            incarnation.marker.incarnation, incarnation.session, incarnation.pane
+        ));
+    }
     if !after.is_empty() {
         out.push_str(&format!("  after     {}\n", words::list(after)));
     }

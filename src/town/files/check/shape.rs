@@ -25,6 +25,8 @@ fn translate(subject: &Subject<'_>, root: &Value, error: &ValidationError<'_>) -
         Kind::AdditionalProperties { unexpected } => {
             unexpected.iter().map(|key| unknown_key(subject, root, &path, key)).collect()
         }
+        // NaN and the infinities arrive as null: what may stand there instead says more than the type.
+        Kind::Type { .. } if value.is_null() => vec![out_of_range(subject, root, &path, value)],
         Kind::Type { kind } => vec![wrong_type(subject, &path, &type_names(kind), value)],
         Kind::Minimum { .. } | Kind::Maximum { .. } => vec![out_of_range(subject, root, &path, value)],
         Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
@@ -60,7 +62,13 @@ fn out_of_range(subject: &Subject<'_>, root: &Value, path: &[&str], value: &Valu
         (None, None) => "be in range".to_owned(),
     };
     let title = format!("`{}` must {range}", path.join("."));
-    Diagnostic::error(title, subject.at(path, format!("found {value}")))
+    Diagnostic::error(
+        title,
+        subject.at(
+            path,
+            if value.is_null() { format!("found {}", type_of(value)) } else { format!("found {value}") },
+        ),
+    )
 }
 
 /// A word of a fixed set, or one of several types.
