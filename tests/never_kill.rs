@@ -41,8 +41,7 @@ fn s01_sessions_of_others_are_left_alone_and_listed() {
     plan.assert_held("foo/witness", "foreign");
     assert_eq!(plan.state("foo/witness"), "foreign");
     assert_eq!(town.start_count("foo/witness"), 0);
-    let unmanaged = plan.unmanaged();
-    assert!(unmanaged.contains(&"dotfiles-main") && unmanaged.contains(&"gt-foo-witness"), "{unmanaged:?}");
+    assert!(plan.unmanaged().contains(&"dotfiles-main"), "{plan:#?}");
     town.gtctl(&["status"]).says("dotfiles-main").says("gt-foo-witness");
 }
 

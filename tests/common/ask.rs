@@ -63,6 +63,19 @@ impl TestTown {
         self.alive(object).unwrap_or_else(|| panic!("{object} died at once\n{}", self.diagnosis()))
     }
 
+    /// Waits until gtctl takes these objects for running: they have lived for the settling time.
+    #[track_caller]
+    pub fn wait_settled(&self, objects: &[&str]) -> Vec<Life> {
+        let running = || {
+            let plan = self.plan();
+            objects
+                .iter()
+                .all(|object| plan.find(object).is_some_and(|one| one["reason"]["code"] == "running"))
+        };
+        self.wait_until(&format!("{objects:?} run"), SOON, running);
+        self.lives(objects)
+    }
+
     /// Waits until all these objects live, and returns their lives.
     #[track_caller]
     pub fn wait_all_alive(&self, objects: &[&str], deadline: Duration) -> Vec<Life> {
