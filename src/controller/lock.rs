@@ -4,6 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
+use std::time::{Duration, Instant};
+
+use crate::model::Seen;
+use crate::observed::processes;
 use crate::town::TownRoot;
 
 /// The lock, held for as long as this lives.
@@ -53,10 +57,29 @@ impl TownLock {
             .mode(0o600)
             .open(&path)
             .map_err(io)?;
-        match fs4::FileExt::try_lock(&file) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(fs4::TryLockError::WouldBlock) => Err(LockError::Held { holder: holder(&file) }),
-            Err(fs4::TryLockError::Error(source)) => Err(io(source)),
+        let begun = Instant::now();
+        loop {
+            match fs4::FileExt::try_lock(&file) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(fs4::TryLockError::WouldBlock) if is_dying(&file) && begun.elapsed() < DYING_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(fs4::TryLockError::WouldBlock) => return Err(LockError::Held { holder: holder(&file) }),
+                Err(fs4::TryLockError::Error(source)) => return Err(io(source)),
+            }
+        }
+    }
+}
+
+/// A holder that was killed may have been about to run a command: its child has the lock until it does, for a moment.
+const DYING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether the one who took the lock is gone already.
+fn is_dying(file: &File) -> bool {
+    match holder(file) {
+        None => true,
+        Some(pid) => {
+            matches!(processes::find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
         }
     }
 }

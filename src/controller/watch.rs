@@ -2,43 +2,52 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode};
-use notify_debouncer_mini::{DebounceEventResult, Debouncer, new_debouncer};
-use tokio::sync::mpsc::UnboundedSender;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use crate::town::TownRoot;
 
 /// Watches the files that the town is made of.
 pub struct Watch {
-    debouncer: Debouncer<RecommendedWatcher>,
+    watcher: RecommendedWatcher,
     root: PathBuf,
     watched: BTreeSet<PathBuf>,
 }
+
+/// A storm of changes is waited out for so many debounce times at the most.
+const DEBOUNCES_MAX: u32 = 10;
 
 /// Directories below the root that hold files of the town. `daemon/`, where gtctl writes, is none of them.
 const DIRECTORIES: &[&str] = &["", "mayor", "settings", ".beads-wisp", ".beads-wisp/config"];
 
 impl Watch {
-    /// Watches `root`; each batch of changes that matter, after `debounce` at the latest, is one message to `changed`.
+    /// Watches `root`; changes that matter become one message to `changed` when the files have rested for `debounce`, or after ten times
+    /// that if they do not.
     pub fn new(
         root: &TownRoot,
         debounce: Duration,
         changed: UnboundedSender<()>,
     ) -> Result<Self, notify::Error> {
         let base = root.path().to_owned();
-        let debouncer = new_debouncer(debounce, move |result: DebounceEventResult| {
+        let (noticed, notices) = unbounded_channel();
+        let watcher = notify::recommended_watcher(move |result: notify::Result<Event>| {
             let matters = match &result {
-                Ok(events) => events.iter().any(|event| is_of_the_town(&base, &event.path)),
+                // Reading a file is an event too, and gtctl reads them after each: it would wake itself for ever. (That is why no
+                // debouncing library stands here: they do not tell reading from writing.)
+                Ok(Event { kind: EventKind::Access(_), .. }) => false,
+                Ok(event) => event.paths.iter().any(|path| is_of_the_town(&base, path)),
                 // A lost notice may have been any.
                 Err(_) => true,
             };
             if matters {
-                let _ = changed.send(());
+                let _ = noticed.send(());
             }
         })?;
-        let mut watch = Self { debouncer, root: root.path().to_owned(), watched: BTreeSet::new() };
+        tokio::spawn(debounced(notices, debounce, changed));
+        let mut watch = Self { watcher, root: root.path().to_owned(), watched: BTreeSet::new() };
         watch.extend();
         Ok(watch)
     }
@@ -57,7 +66,7 @@ impl Watch {
             if self.watched.contains(&directory) || !directory.is_dir() {
                 continue;
             }
-            match self.debouncer.watcher().watch(&directory, RecursiveMode::NonRecursive) {
+            match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.watched.insert(directory);
                 }
@@ -65,6 +74,19 @@ impl Watch {
                     tracing::warn!(directory = %directory.display(), %error, "cannot be watched; changes there wait for the resync")
                 }
             }
+        }
+    }
+}
+
+/// Waits until notices have ceased for `quiet`, or have gone on for too long, and then passes on one.
+async fn debounced(mut notices: UnboundedReceiver<()>, quiet: Duration, changed: UnboundedSender<()>) {
+    while notices.recv().await.is_some() {
+        let begun = Instant::now();
+        while begun.elapsed() < quiet * DEBOUNCES_MAX
+            && matches!(timeout(quiet, notices.recv()).await, Ok(Some(())))
+        {}
+        if changed.send(()).is_err() {
+            return;
         }
     }
 }
@@ -80,5 +102,39 @@ fn is_of_the_town(root: &Path, path: &Path) -> bool {
             || matches!(name, "mayor" | "settings" | ".beads-wisp")
     } else {
         Path::new(name).extension().is_some_and(|extension| extension == "json") || name == "config"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storm_of_notices_is_one_message_after_a_rest_or_after_the_longest_wait() {
+        let (noticed, notices) = unbounded_channel();
+        let (to, mut changed) = unbounded_channel();
+        tokio::spawn(debounced(notices, Duration::from_millis(100), to));
+        for _ in 0..3 {
+            noticed.send(()).unwrap();
+        }
+        changed.recv().await.unwrap();
+        assert!(changed.try_recv().is_err(), "three notices were one message");
+    }
+
+    #[test]
+    fn what_gt_appends_to_all_day_is_not_of_the_town() {
+        let root = Path::new("/town");
+        for (path, matters) in [
+            ("/town/town.toml", true),
+            ("/town/ESTOP", true),
+            ("/town/ESTOP.rig", true),
+            ("/town/mayor/rigs.json", true),
+            ("/town/.beads-wisp/config/a.json", true),
+            ("/town/.events.jsonl", false),
+            ("/town/mayor/notes.md", false),
+            ("/elsewhere/town.toml", true),
+        ] {
+            assert_eq!(is_of_the_town(root, Path::new(path)), matters, "{path}");
+        }
     }
 }

@@ -202,12 +202,12 @@ impl<'a> Build<'a> {
         self.errors.extend(errors);
     }
 
-    /// Two objects must not share a session name. Names that differ in case are different to tmux and to gtctl.
+    /// Two objects must not share a session name; nor names that people cannot tell apart when they say them.
     fn check_names(&mut self) {
         let mut owners: BTreeMap<String, &Object> = BTreeMap::new();
         let mut errors = Vec::new();
         for object in self.objects.values() {
-            let key = object.recipe.session.clone();
+            let key = object.recipe.session.to_ascii_lowercase();
             let Some(first) = owners.insert(key, object) else { continue };
             let title = format!(
                 "{} and {} would both be the tmux session `{}`",

@@ -92,6 +92,10 @@ pub fn is_bare_shell(pid: i32) -> Seen<bool> {
             return Ok(false);
         }
         let arguments = process.cmdline()?;
+        // Just after an exec the arguments are not there yet; that is no proof of anything.
+        if arguments.is_empty() {
+            return Ok(false);
+        }
         let only_flags =
             arguments.iter().skip(1).all(|argument| argument.starts_with('-') && !names_a_script(argument));
         Ok(only_flags)

@@ -36,9 +36,9 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     town.toml:3:10: error: `a b` names no tmux socket (write a name of A-Z a-z 0-9 _ . - for `tmux -L`, or an absolute path for `tmux -S`)
     town.toml:5:12: error: `limits.sessions` must lie between 1 and 10000
     town.toml:6:18: error: `limits.kills-per-pass` must be a whole number
-    town.toml:8:10: error: `backoff.factor` must be a number
+    town.toml:8:10: error: `backoff.factor` must lie between 1.0 and 10.0
     town.toml:9:10: error: `backoff.jitter` must lie between 0.0 and 0.5
-    town.toml:10:11: error: `backoff.initial` must be a string
+    town.toml:10:11: error: `backoff.initial` must be a length of time between 1s and 1h, with units, such as "30s"
     town.toml:12:9: error: `rigs.x.state` must be one of the words active, parked, docked
     town.toml:13:16: error: `rigs.x.auto-restart` must be true or false
     town.toml:14:8: error: `rigs.x.crew` must be a table
