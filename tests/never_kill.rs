@@ -227,7 +227,7 @@ fn s09_a_tmux_that_hangs_makes_agents_unknown_and_leaves_no_client() {
     let server = town.server();
 
     let stopped = Stopped::stop(server);
-    controller.passes(3);
+    controller.passes(2);
     assert!(before.iter().all(|life| life.is_alive()));
     assert_eq!(town.status_code(), Some(2));
     let clients =

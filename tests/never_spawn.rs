@@ -209,9 +209,10 @@ fn s42_a_missing_directory_is_waited_for_and_not_replaced_by_another() {
 
     town.make_dirs(&["later/on"]);
     controller.passes(1);
-    let session = town.wait_alive("sessions/scribe");
-    assert_eq!(session.path, town.path("later/on"));
-    assert_eq!(town.start_count("sessions/scribe"), 1, "it did not count as crashes");
+    town.wait_until("it starts", SOON, || town.start_count("sessions/scribe") == 1);
+    assert_eq!(town.life("sessions/scribe").directory(), town.path("later/on"));
+    controller.passes(2);
+    assert_eq!(town.plan().reason("sessions/scribe"), "running", "it did not count as crashes");
 }
 
 #[test]

@@ -138,8 +138,7 @@ fn s110_a_secret_in_an_agents_environment_is_seen_by_nobody_else() {
         .session("other", Fake::Ok);
     let shim = town.shim();
     let controller = town.controller();
-    let scribe = town.wait_alive("sessions/scribe");
-    assert_eq!(scribe.life().map(|life| life.environ()["API_KEY"].clone()).as_deref(), Some(secret));
+    assert_eq!(scribe(&town).environ().get("API_KEY").map(String::as_str), Some(secret));
 
     let told = |life: &Life| life.argv().iter().any(|word| word.contains(secret));
     assert!(!proc::processes_of(town.root()).iter().any(told), "in an argv");

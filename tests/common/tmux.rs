@@ -11,7 +11,7 @@ use super::{TestTown, guard};
 const TMUX_DEADLINE: Duration = Duration::from_secs(10);
 
 const FORMAT: &str =
-    "#{session_id}\t#{session_name}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{@gtctl}\t#{pane_current_path}";
+    "#{session_id}\t#{session_name}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{@gtctl}\t#{session_path}";
 
 /// One pane of one session; the agents here have one each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Session {
     pub dead: bool,
     /// The session's `@gtctl` option; empty if it has none.
     pub marker: String,
-    /// Where the pane's process is; empty if it is nowhere.
+    /// The session's directory. Not `pane_current_path`, which is empty until the pane's process has settled in.
     pub path: PathBuf,
 }
 
@@ -85,8 +85,7 @@ impl TestTown {
     pub fn sessions_of(&self, object: &str) -> Vec<Session> {
         let ours =
             |session: &Session| session.object() == Some(object) && session.path.starts_with(self.root());
-        let dead = |session: &Session| session.object() == Some(object) && session.dead;
-        self.sessions().into_iter().filter(|session| ours(session) || dead(session)).collect()
+        self.sessions().into_iter().filter(ours).collect()
     }
 
     /// The one living session of an object; `None` if there is none. Fails the test if there are two (law 4).
