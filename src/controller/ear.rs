@@ -1,45 +1,72 @@
 //! The ear: hears from the kernel that a process has ended. It only says "look"; it decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use crate::act::processes::ended;
 use crate::model::ProcessId;
+use crate::observed::processes;
 
-/// Waits on a pidfd for each process that it was told of.
+/// Waits on a pidfd for each process that it was told of, and for the agent behind each that is a wrapping shell.
 #[derive(Debug)]
 pub struct Ear {
     waiting: BTreeMap<ProcessId, JoinHandle<()>>,
+    /// Which agent is listened to behind which shell.
+    behind: BTreeMap<ProcessId, ProcessId>,
+    /// How old a child of a shell must be to be listened to. A script's children come and go: each that ends for nothing makes the next one
+    /// wait twice as long, so that a loop around `sleep` does not wake the controller all night.
+    patience: BTreeMap<ProcessId, Duration>,
     heard: UnboundedSender<()>,
 }
+
+/// What the patience with a shell begins with when a child of it has ended for nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Ear {
     /// An ear that reports to `heard`.
     pub fn new(heard: UnboundedSender<()>) -> Self {
-        Self { waiting: BTreeMap::new(), heard }
+        Self { waiting: BTreeMap::new(), behind: BTreeMap::new(), patience: BTreeMap::new(), heard }
     }
 
-    /// Listens to exactly these processes from now on.
-    pub fn listen(&mut self, to: &BTreeSet<ProcessId>) {
+    /// Listens to exactly these processes from now on, and to the agents behind those that are shells.
+    pub fn listen(&mut self, to: &BTreeSet<ProcessId>, since_boot: Duration) {
+        self.patience.retain(|shell, _| to.contains(shell));
+        for (shell, child) in std::mem::take(&mut self.behind) {
+            // It ended, and the shell goes on: it was not the agent.
+            if to.contains(&shell) && self.waiting.get(&child).is_some_and(JoinHandle::is_finished) {
+                let patience = self.patience.entry(shell).or_default();
+                *patience = (*patience * 2).max(PATIENCE);
+            }
+        }
+        let mut all = to.clone();
+        for shell in to {
+            let patience = self.patience.get(shell).copied().unwrap_or_default();
+            let child = processes::wrapped(shell.pid)
+                .filter(|child| processes::lived(*child, since_boot) >= patience);
+            if let Some(child) = child {
+                self.behind.insert(*shell, child);
+                all.insert(child);
+            }
+        }
         self.waiting.retain(|id, task| {
-            let keep = to.contains(id) && !task.is_finished();
+            let keep = all.contains(id) && !task.is_finished();
             if !keep {
                 task.abort();
             }
             keep
         });
-        for id in to {
-            if !self.waiting.contains_key(id) {
-                let (id, heard) = (*id, self.heard.clone());
-                let task = tokio::spawn(async move {
+        for id in all {
+            self.waiting.entry(id).or_insert_with(|| {
+                let heard = self.heard.clone();
+                tokio::spawn(async move {
                     ended(id).await;
                     // Nobody listens any more only when the controller is leaving.
                     let _ = heard.send(());
-                });
-                self.waiting.insert(id, task);
-            }
+                })
+            });
         }
     }
 }

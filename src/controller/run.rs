@@ -171,7 +171,7 @@ impl<W: World> Controller<W> {
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);
         }
-        self.ear.listen(&Reconciler::<W>::listen_to(&pass));
+        self.ear.listen(&Reconciler::<W>::listen_to(&pass), pass.observed.at.since_boot);
         self.status.passes += 1;
         self.status.last_pass = Some(jiff::Timestamp::now());
         self.status.last_pass_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

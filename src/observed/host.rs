@@ -30,6 +30,9 @@ impl Host {
     }
 }
 
+/// How long a server that is ending or being founded is given before it is asked once more.
+const IN_BETWEEN: Duration = Duration::from_millis(20);
+
 /// The boot's id; on a system without one, none differs from another.
 fn boot() -> BootId {
     BootId(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned())
@@ -90,12 +93,16 @@ impl Host {
         ];
         let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::new(error_chain(&error)));
         let mut reply = ask().await?;
-        if reply.code != Some(0) && classify(&reply.stderr) == Refusal::Exiting {
+        if reply.code != Some(0) && self.is_in_between(&reply) {
+            tokio::time::sleep(IN_BETWEEN).await;
             reply = ask().await?;
         }
         let no_sessions = match reply.code {
             Some(0) => false,
             _ => match classify(&reply.stderr) {
+                Refusal::NobodyListens if self.is_in_between(&reply) => {
+                    return Err(Why::new("a tmux server has bound the socket and does not listen yet"));
+                }
                 Refusal::NobodyListens | Refusal::NoSocket | Refusal::NotFound => {
                     return self.without_answer(wants);
                 }
@@ -116,6 +123,15 @@ impl Host {
         let mut sessions = group(snapshot.lines, id, wants, since_boot());
         self.ask_for_claims(&mut sessions, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
+    }
+
+    /// Whether a server is just ending, or just being founded: it binds its socket before it listens. A moment later the answer is another.
+    fn is_in_between(&self, reply: &Reply) -> bool {
+        match classify(&reply.stderr) {
+            Refusal::Exiting => true,
+            Refusal::NobodyListens => processes::socket_is_bound(&self.socket_path) == Seen::Known(true),
+            _ => false,
+        }
     }
 
     /// Nobody answers at the socket. That is absence only if no server is known to live: a server whose socket file was removed

@@ -106,6 +106,25 @@ pub fn is_bare_shell(pid: i32) -> Seen<bool> {
     }
 }
 
+fn is_shell(process: &Process) -> ProcResult<bool> {
+    let exe = process.exe()?;
+    Ok(exe.file_name().and_then(|name| name.to_str()).is_some_and(|name| SHELLS.contains(&name)))
+}
+
+/// The oldest child of a shell: the agent, if the shell is a wrapper around one. Its end leaves the shell alive, so it is worth hearing
+/// of. `None` if the process is no shell, has no child, or cannot be read: then there is nothing to hear.
+pub fn wrapped(pid: i32) -> Option<ProcessId> {
+    if !is_shell(&Process::new(pid).ok()?).ok()? {
+        return None;
+    }
+    let Seen::Known(children) = children(pid) else { return None };
+    let living = children.into_iter().filter_map(|child| match find(child) {
+        Seen::Known(found) => found.filter(|found| !found.zombie).map(|found| found.id),
+        Seen::Unknown(_) => None,
+    });
+    living.min_by_key(|id| id.start)
+}
+
 /// Whether a shell's flag takes a command: `-c`, `-lc`.
 fn names_a_script(flag: &str) -> bool {
     !flag.starts_with("--") && flag.contains('c')
