@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Output;
 use super::exit::Exit;
 use super::print;
+use crate::controller::Reconciler;
 use crate::controller::lock::{LockError, TownLock};
-use crate::controller::{OpenError, Reconciler};
 use crate::desired::Desired;
 use crate::ledger::{self, Ledger};
 use crate::model::{Address, Period};
@@ -61,7 +61,7 @@ impl Context {
                 self.check_environment(reconciler.desired())?;
                 Ok(reconciler)
             }
-            Err(OpenError::Config(diagnostics)) => Err(self.config(&diagnostics)),
+            Err(diagnostics) => Err(self.config(&diagnostics)),
         }
     }
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::context::{Context, object};
 use super::exit::Exit;
 use super::print;
+use crate::controller::Reconciler;
 use crate::controller::lock::current_holder;
 use crate::controller::socket::{self, Answer, Request, Status};
-use crate::controller::{OpenError, Reconciler};
 use crate::model::Seen;
 use crate::observed::Server;
 use crate::observed::host::Host;
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
             context.check_environment(reconciler.desired())?;
             (look(&reconciler, arguments).await?, None)
         }
-        Err(OpenError::Config(diagnostics)) => match &controller {
+        Err(diagnostics) => match &controller {
             Controller::Running(status) if arguments.object.is_none() => (told(status), Some(diagnostics)),
             _ => return Err(context.config(&diagnostics)),
         },

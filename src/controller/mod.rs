@@ -3,13 +3,17 @@
 //! [`Reconciler`] is one town being kept: it reads the files, looks, plans, records, acts and records again. [`once`] lets it work until
 //! nothing is left to do, [`run`] for ever. Both hold the [`lock`], so there is one decider a town (law 5).
 
+mod config;
 mod ear;
 mod lifecycle;
 pub mod lock;
+mod memory;
+mod news;
 pub mod once;
 mod reconciler;
 pub mod run;
 pub mod socket;
 mod watch;
 
-pub use reconciler::{ConfigTrouble, OpenError, Pass, Reconciler, World};
+pub use config::ConfigTrouble;
+pub use reconciler::{Pass, Reconciler, World};

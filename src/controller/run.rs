@@ -115,7 +115,7 @@ pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
 impl<W: World> Controller<W> {
     async fn keep(mut self, mut outside: Outside) {
         let text = format!("controller {} started, version {}", self.status.pid, self.status.version);
-        self.reconciler.tell(&[Event::of_town(self.status.started, Kind::Controller, text)]);
+        self.reconciler.tell(Event::of_town(self.status.started, Kind::Controller, text));
         let mut last_resync = Instant::now();
         let mut pass = self.pass().await;
         self.beat();
@@ -237,6 +237,6 @@ impl<W: World> Controller<W> {
     /// Leaving is a no-op for the agents (law 6): nothing is stopped, and what is under way is seen by the next look of whoever comes.
     fn leave(self, signal: &str) {
         let text = format!("controller {} ended by {signal}; the agents live on", self.status.pid);
-        self.reconciler.tell(&[Event::of_town(jiff::Timestamp::now(), Kind::Controller, text)]);
+        self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
     }
 }

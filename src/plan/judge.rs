@@ -98,6 +98,12 @@ fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
         State::ServerLost => start::gates(verdict, input, Reason::ServerLost),
         State::Dead { exit, .. } => start::gates(verdict, input, Reason::Exited { exit }),
         State::PaneGone { .. } => start::gates(verdict, input, Reason::PaneGone),
+        // Its process lives, in a tmux server at another socket than the files name now.
+        State::Detached { fence: None, .. } if start::server(input).is_err() => {
+            if let Err(reason) = start::server(input) {
+                verdict.hold(reason);
+            }
+        }
         State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
         State::BareShell(_) => start::gates(verdict, input, Reason::ShellLeft),
         other => undecided(verdict, other),

@@ -93,7 +93,7 @@ fn missing_directory(object: &Object) -> Reason {
 }
 
 /// The files name another socket than the one that the agents were last seen at, and that server lives: starting here would double them.
-fn server(input: &Input<'_>) -> Result<(), Reason> {
+pub(super) fn server(input: &Input<'_>) -> Result<(), Reason> {
     let Some(recorded) = &input.ledger.server else { return Ok(()) };
     if recorded.socket == input.observed.socket {
         return Ok(());

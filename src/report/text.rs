@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::words;
-use crate::model::{Address, Origin, Reason, Seen, Stamp};
+use crate::model::{Address, Reason, Seen, Stamp};
 use crate::observed::{Observed, Server};
 use crate::plan::{Action, Counts, Decision, Plan, Verdict};
 
@@ -102,7 +102,7 @@ fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
             more(format!("{}{age}", evidence.what));
         }
     }
-    if !quiet && (verdict.origin != Origin::Default || verdict.note.is_some()) {
+    if !quiet {
         more(format!("asked for by {}", words::origin(verdict)));
     }
     words::hint(verdict).into_iter().for_each(&mut more);

@@ -1,0 +1,112 @@
+//! The files in force: the last good reading of them, and what is wrong with the newest (law 11).
+
+use std::collections::BTreeSet;
+
+use crate::desired::{Desired, desire};
+use crate::ledger::Ledger;
+use crate::model::Stamp;
+use crate::report::words;
+use crate::town::TownRoot;
+use crate::town::diagnostic::Diagnostic;
+use crate::town::files::stops::read_stops;
+use crate::town::files::{TownFiles, read_all};
+
+/// Files whose absence, once they were there, is not an instruction. A wisp file may go: gt documents that as unparking.
+const FILES_NOT_TO_GO: &[&str] = &["town.toml", "mayor/rigs.json", "mayor/daemon.json"];
+
+/// The files in force.
+#[derive(Debug)]
+pub struct Config {
+    /// The town.
+    pub root: TownRoot,
+    /// The last good reading.
+    pub files: TownFiles,
+    /// The graph made from it.
+    pub desired: Desired,
+    /// What is wrong with the files now, if anything is.
+    pub trouble: Option<ConfigTrouble>,
+}
+
+/// The files are wrong, and an earlier reading of them is in force.
+#[derive(Debug, Clone)]
+pub struct ConfigTrouble {
+    /// Since when.
+    pub since: Stamp,
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// Reads all files. Without a good reading there is nothing to fall back on.
+    pub fn open(root: TownRoot, ledger: &Ledger) -> Result<Self, Vec<Diagnostic>> {
+        let (files, desired) = read(&root, ledger)?;
+        Ok(Self { root, files, desired, trouble: None })
+    }
+
+    /// Reads all files again. Wrong ones leave the last good reading in force. What is to be told of it, if it is news.
+    pub fn reread(&mut self, ledger: &Ledger, now: &Stamp) -> Option<String> {
+        match read(&self.root, ledger) {
+            Ok((files, desired)) => {
+                (self.files, self.desired) = (files, desired);
+                self.trouble.take().map(|_| "the files are right again and in force".to_owned())
+            }
+            Err(diagnostics) => {
+                let first = words::first_line(&diagnostics);
+                let before = self.trouble.take();
+                let is_news =
+                    before.as_ref().is_none_or(|before| words::first_line(&before.diagnostics) != first);
+                let since = before.map_or_else(|| now.clone(), |before| before.since);
+                self.trouble = Some(ConfigTrouble { since, diagnostics });
+                is_news
+                    .then(|| format!("the files are wrong, their last good reading stays in force: {first}"))
+            }
+        }
+    }
+
+    /// Reads ESTOP and gt's shutdown lock again, without the other files: somebody may be stopping the town this very moment.
+    pub fn reread_stops(&mut self) {
+        let stops = read_stops(self.root.path(), &self.files.wisps.keys().cloned().collect());
+        if stops == self.files.stops {
+            return;
+        }
+        let files = TownFiles { stops, ..self.files.clone() };
+        // The other files are the same, so what was a graph before is one now.
+        if let Ok(desired) = desire(&files) {
+            (self.files, self.desired) = (files, desired);
+        }
+    }
+
+    /// The files that are there now and must not go unnoticed; none while the files are wrong.
+    pub fn to_remember(&self) -> impl Iterator<Item = &'static str> {
+        let there = if self.trouble.is_none() { present(&self.files) } else { BTreeSet::new() };
+        FILES_NOT_TO_GO.iter().copied().filter(move |file| there.contains(file))
+    }
+}
+
+/// Reads all files and makes the graph, or tells all that is wrong.
+fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Diagnostic>> {
+    let files = read_all(root)?;
+    let there = present(&files);
+    let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
+        .iter()
+        .filter(|file| !there.contains(**file))
+        .filter_map(|file| Some((file, ledger.files.get(*file)?)))
+        .map(|(file, seen)| words::missing_file(file, seen))
+        .collect();
+    if !gone.is_empty() {
+        return Err(gone);
+    }
+    let desired = desire(&files)?;
+    Ok((files, desired))
+}
+
+fn present(files: &TownFiles) -> BTreeSet<&'static str> {
+    let [town, rigs, daemon] = [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some()];
+    FILES_NOT_TO_GO
+        .iter()
+        .copied()
+        .zip([town, rigs, daemon])
+        .filter(|(_, there)| *there)
+        .map(|(file, _)| file)
+        .collect()
+}
