@@ -3,6 +3,7 @@
 use crate::desired::{Desired, Object};
 use crate::ledger::Ledger;
 use crate::model::{Address, Incarnation, ProcessId, Seen, Why};
+use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
 use super::types::{Alive, Fence, State};
@@ -87,9 +88,10 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
 fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
     let object = session.marker().and_then(|marker| desired.objects.get(&marker.address));
     object.is_none_or(|object| match object.recipe.command.as_slice() {
-        [_] => true,
-        [_, flags @ ..] => {
-            flags.iter().all(|flag| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c')))
+        [program, flags @ ..] => {
+            let takes_no_script =
+                |flag: &String| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c'));
+            is_shell(program) && flags.iter().all(takes_no_script)
         }
         [] => true,
     })
