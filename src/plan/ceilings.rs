@@ -93,7 +93,11 @@ fn ours<'a>(
 pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
     let stopping: Vec<Address> = verdicts
         .iter()
-        .filter(|verdict| matches!(&verdict.decision, Decision::Step(Step { action: Action::Kill(_), .. })))
+        .filter(|verdict| {
+            let kills = matches!(&verdict.decision, Decision::Step(Step { action: Action::Kill(_), .. }));
+            // A stop that is under way is not done yet.
+            kills || verdict.because == Reason::InFlight
+        })
         .map(|verdict| verdict.address.clone())
         .collect();
     let needed_by = |need: &Address| -> Vec<Address> {
