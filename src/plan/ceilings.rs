@@ -116,10 +116,22 @@ pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
     }
 }
 
+/// Whether a session of ours comes from it that the look did not show as ours: one being made, or one to be adopted.
+fn adds_a_session(verdict: &Verdict) -> bool {
+    match &verdict.decision {
+        Decision::Step(step) => matches!(step.action, Action::Adopt(_)),
+        Decision::Nothing | Decision::Held => {
+            let none = matches!(verdict.state, State::Absent | State::Vanished | State::ServerLost);
+            none && verdict.because == Reason::InFlight
+        }
+    }
+}
+
 /// No more sessions than the town may have.
 pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed) {
     let limit = desired.policy.limits.sessions;
-    let mut free = limit.saturating_sub(ours(desired, observed).count());
+    let coming = verdicts.iter().filter(|verdict| adds_a_session(verdict)).count();
+    let mut free = limit.saturating_sub(ours(desired, observed).count() + coming);
     for verdict in verdicts.iter_mut() {
         let adds = verdict
             .step_mut()
