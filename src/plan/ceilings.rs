@@ -61,7 +61,11 @@ fn refusal_id(stopping: &[&Verdict]) -> String {
         digest.update(verdict.address.to_string());
         let label = match &verdict.decision {
             Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
-            _ => "",
+            Decision::Step(step) => match step.action.launch().map(|launch| &launch.into) {
+                Some(LaunchInto::Replacing(fence)) => fence.label(),
+                _ => "",
+            },
+            Decision::Nothing | Decision::Held => "",
         };
         digest.update(label);
         digest.update([0]);
