@@ -159,7 +159,9 @@ pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger,
         .filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)))
         .count();
     let mut turns = limits.starts_in_flight.saturating_sub(under_way);
-    let recent: Vec<&Stamp> = ledger.starts.iter().filter(|start| now.since(start) < MINUTE).collect();
+    // A start that seems to lie ahead was stamped before a reboot, by a clock that was wrong.
+    let is_recent = |start: &&Stamp| now.since(start) < MINUTE && now.until(start) < MINUTE;
+    let recent: Vec<&Stamp> = ledger.starts.iter().filter(is_recent).collect();
     let mut this_minute = limits.starts_per_minute.saturating_sub(recent.len());
     let next_minute = recent.first().map_or_else(|| now.plus(MINUTE), |first| first.plus(MINUTE));
     for step in verdicts.iter_mut().filter_map(Verdict::step_mut) {
