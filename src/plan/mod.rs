@@ -39,3 +39,6 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     let wake = types::earliest_wake(&verdicts, desired, now);
     Plan { verdicts, unmanaged, refusal, wake }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
