@@ -44,7 +44,9 @@ pub fn may_start(record: &Record, spec: &SpecHash, policy: &Policy, now: &Stamp)
     }
     if let Some(since) = &record.crash_loop {
         let probe_at = since.plus(policy.crash_loop.probe_after.get());
-        return if now.until(&probe_at).is_zero() {
+        let wait = now.until(&probe_at);
+        // As below: no clock makes the wait longer than it is.
+        return if wait.is_zero() || wait > policy.crash_loop.probe_after.get() {
             May::Now(Attempt::Probe)
         } else {
             May::CrashLoop { restarts: record.restarts(), probe_at }

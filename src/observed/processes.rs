@@ -81,6 +81,12 @@ fn children(pid: i32) -> Seen<Vec<i32>> {
 const SHELLS: &[&str] =
     &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "tcsh", "csh", "busybox"];
 
+/// Whether a program, given by name or path, is a shell.
+pub fn is_shell(program: &str) -> bool {
+    let name = std::path::Path::new(program).file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| SHELLS.contains(&name))
+}
+
 /// Whether the process is an interactive shell with no script, no `-c` and no children.
 pub fn is_bare_shell(pid: i32) -> Seen<bool> {
     let read = || -> ProcResult<bool> {

@@ -61,7 +61,11 @@ fn refusal_id(stopping: &[&Verdict]) -> String {
         digest.update(verdict.address.to_string());
         let label = match &verdict.decision {
             Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
-            _ => "",
+            Decision::Step(step) => match step.action.launch().map(|launch| &launch.into) {
+                Some(LaunchInto::Replacing(fence)) => fence.label(),
+                _ => "",
+            },
+            Decision::Nothing | Decision::Held => "",
         };
         digest.update(label);
         digest.update([0]);
@@ -93,7 +97,11 @@ fn ours<'a>(
 pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
     let stopping: Vec<Address> = verdicts
         .iter()
-        .filter(|verdict| matches!(&verdict.decision, Decision::Step(Step { action: Action::Kill(_), .. })))
+        .filter(|verdict| {
+            let kills = matches!(&verdict.decision, Decision::Step(Step { action: Action::Kill(_), .. }));
+            // A stop that is under way is not done yet.
+            kills || verdict.because == Reason::InFlight
+        })
         .map(|verdict| verdict.address.clone())
         .collect();
     let needed_by = |need: &Address| -> Vec<Address> {
@@ -112,10 +120,22 @@ pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
     }
 }
 
+/// Whether a session of ours comes from it that the look did not show as ours: one being made, or one to be adopted.
+fn adds_a_session(verdict: &Verdict) -> bool {
+    match &verdict.decision {
+        Decision::Step(step) => matches!(step.action, Action::Adopt(_)),
+        Decision::Nothing | Decision::Held => {
+            let none = matches!(verdict.state, State::Absent | State::Vanished | State::ServerLost);
+            none && verdict.because == Reason::InFlight
+        }
+    }
+}
+
 /// No more sessions than the town may have.
 pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed) {
     let limit = desired.policy.limits.sessions;
-    let mut free = limit.saturating_sub(ours(desired, observed).count());
+    let coming = verdicts.iter().filter(|verdict| adds_a_session(verdict)).count();
+    let mut free = limit.saturating_sub(ours(desired, observed).count() + coming);
     for verdict in verdicts.iter_mut() {
         let adds = verdict
             .step_mut()
@@ -139,7 +159,9 @@ pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger,
         .filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)))
         .count();
     let mut turns = limits.starts_in_flight.saturating_sub(under_way);
-    let recent: Vec<&Stamp> = ledger.starts.iter().filter(|start| now.since(start) < MINUTE).collect();
+    // A start that seems to lie ahead was stamped before a reboot, by a clock that was wrong.
+    let is_recent = |start: &&Stamp| now.since(start) < MINUTE && now.until(start) < MINUTE;
+    let recent: Vec<&Stamp> = ledger.starts.iter().filter(is_recent).collect();
     let mut this_minute = limits.starts_per_minute.saturating_sub(recent.len());
     let next_minute = recent.first().map_or_else(|| now.plus(MINUTE), |first| first.plus(MINUTE));
     for step in verdicts.iter_mut().filter_map(Verdict::step_mut) {

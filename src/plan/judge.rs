@@ -150,7 +150,7 @@ fn stop(verdict: &mut Verdict, hold: &Hold) {
 }
 
 /// States in which nothing can be decided, whatever is wanted.
-fn undecided(verdict: &mut Verdict, state: State) {
+pub(super) fn undecided(verdict: &mut Verdict, state: State) {
     let because = match state {
         State::Unknown(why) => Reason::Unknown { why },
         State::Ending => Reason::Unknown {
@@ -178,7 +178,7 @@ fn step(verdict: &mut Verdict, action: Action, because: Reason) {
     verdict.decision = Decision::Step(Step { action, gate: Gate::Ready });
 }
 
-fn held_by(verdict: &mut Verdict, hold: &Hold) {
+pub(super) fn held_by(verdict: &mut Verdict, hold: &Hold) {
     verdict.hold(hold.reason());
     verdict.origin = hold.origin.clone();
     verdict.note = hold.note.clone();

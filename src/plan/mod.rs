@@ -29,7 +29,8 @@ use crate::observed::Observed;
 /// Decides. There is no second place where anything is decided.
 pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Options, now: &Stamp) -> Plan {
     let mut verdicts = judge::all(desired, observed, ledger, now);
-    let (unmanaged, pruned) = unmanaged::find(desired, observed, &verdicts, options);
+    let (unmanaged, pruned) =
+        unmanaged::find(unmanaged::Input { desired, observed, ledger, now }, &verdicts, options);
     verdicts.extend(pruned);
     let refusal = ceilings::limit_stops(&mut verdicts, desired, observed, ledger);
     ceilings::order_stops(&mut verdicts, desired);
@@ -38,3 +39,6 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     let wake = types::earliest_wake(&verdicts, desired, now);
     Plan { verdicts, unmanaged, refusal, wake }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 use crate::desired::{Desired, Object};
 use crate::ledger::Ledger;
 use crate::model::{Address, Incarnation, ProcessId, Seen, Why};
+use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
 use super::types::{Alive, Fence, State};
@@ -13,8 +14,33 @@ pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger:
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },
         Seen::Known(Server::Down) => without_session(&object.address, None, observed, ledger),
-        Seen::Known(Server::Up(server)) => with_server(object, desired, server)
-            .unwrap_or_else(|| without_session(&object.address, Some(server), observed, ledger)),
+        Seen::Known(Server::Up(server)) => match with_server(object, desired, server) {
+            Some(state) => or_survivor(state, &object.address, observed, ledger),
+            None => without_session(&object.address, Some(server), observed, ledger),
+        },
+    }
+}
+
+/// A session without its agent does not prove that the agent is gone: the process that the ledger remembers may have ignored the
+/// hang-up and live on without it.
+fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Ledger) -> State {
+    let Some(life) = ledger.objects.get(address).and_then(|record| record.incarnation.as_ref()) else {
+        return state;
+    };
+    let is_that_life = match &state {
+        State::Dead { fence, .. } => {
+            fence.server == life.server && fence.pane == Some((life.pane, life.process.pid))
+        }
+        State::BareShell(alive) => alive.fence.process == Some(life.process),
+        State::PaneGone { .. } => false,
+        _ => return state,
+    };
+    match observed.past.get(address) {
+        _ if is_that_life => state,
+        Some(Seen::Known(false)) => state,
+        Some(Seen::Known(true)) => State::Detached { process: life.process, fence: None },
+        Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
+        None => State::Unknown(Why::new("its remembered process was not looked at")),
     }
 }
 
@@ -87,9 +113,10 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
 fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
     let object = session.marker().and_then(|marker| desired.objects.get(&marker.address));
     object.is_none_or(|object| match object.recipe.command.as_slice() {
-        [_] => true,
-        [_, flags @ ..] => {
-            flags.iter().all(|flag| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c')))
+        [program, flags @ ..] => {
+            let takes_no_script =
+                |flag: &String| flag.starts_with('-') && (flag.starts_with("--") || !flag.contains('c'));
+            is_shell(program) && flags.iter().all(takes_no_script)
         }
         [] => true,
     })

@@ -451,7 +451,8 @@ pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp
     };
     let of_hold = |until: Timestamp| -> Option<Stamp> {
         let wait = Duration::try_from(until.duration_since(now.wall)).ok()?;
-        Some(now.plus(wait))
+        // At its very end a hold has ended.
+        (!wait.is_zero()).then(|| now.plus(wait))
     };
     let holds = desired
         .objects

@@ -1,0 +1,14 @@
+//! What `plan()` promises: tables for each rule, then the laws over random worlds.
+
+pub(crate) mod builders;
+mod ceilings;
+mod holds;
+mod laws;
+mod order;
+mod ownership;
+mod starts;
+mod states;
+mod survivors;
+mod unmanaged;
+mod wake;
+mod worlds;
