@@ -112,15 +112,14 @@ pub fn is_bare_shell(pid: i32) -> Seen<bool> {
     }
 }
 
-fn is_shell(process: &Process) -> ProcResult<bool> {
-    let exe = process.exe()?;
-    Ok(exe.file_name().and_then(|name| name.to_str()).is_some_and(|name| SHELLS.contains(&name)))
+fn runs_a_shell(process: &Process) -> ProcResult<bool> {
+    Ok(process.exe()?.to_str().is_some_and(is_shell))
 }
 
 /// The oldest child of a shell: the agent, if the shell is a wrapper around one. Its end leaves the shell alive, so it is worth hearing
 /// of. `None` if the process is no shell, has no child, or cannot be read: then there is nothing to hear.
 pub fn wrapped(pid: i32) -> Option<ProcessId> {
-    if !is_shell(&Process::new(pid).ok()?).ok()? {
+    if !runs_a_shell(&Process::new(pid).ok()?).ok()? {
         return None;
     }
     let Seen::Known(children) = children(pid) else { return None };
