@@ -5,3 +5,6 @@ pub mod events;
 pub mod json;
 pub mod text;
 pub mod words;
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,10 @@ use crate::town::files::town_toml::RestartPolicy;
 pub const POOL: [&str; 7] =
     ["sessions/scribe", "a/witness", "mayor", "a/refinery", "deacon", "a/crew/max", "a/polecats/nux"];
 
-/// What a session may be of: the pool, and what no file lists.
-const OWNERS: [&str; 9] = [
+/// What a session may be of: the pool, where two of one rig are the likeliest, and what no file lists.
+const OWNERS: [&str; 11] = [
+    "a/witness",
+    "a/refinery",
     "sessions/scribe",
     "a/witness",
     "mayor",
@@ -89,7 +91,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
             Wanted {
                 index,
                 holds,
-                needs: needs & (needs >> 1),
+                needs: needs.rotate_left(3),
                 restart,
                 place,
                 starts,
@@ -302,7 +304,7 @@ fn sit(given: Given, seat: &Seat) -> Given {
     let renamed = format!("renamed-{}", given.sessions_count());
     let default = owner.replace('/', "-");
     let name = match seat.name {
-        0 => POOL[(seat.owner + 1) % POOL.len()].replace('/', "-"),
+        0 => POOL[seat.owner % POOL.len()].replace('/', "-"),
         1 => renamed.clone(),
         _ => default,
     };
