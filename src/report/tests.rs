@@ -401,6 +401,7 @@ fn why_something_is_as_it_is() {
     reason    parked
     state     running
     asked by  town.toml:15:9 (budget)
+    life      000000000004 (session $4, pane %4)
     "#);
     assert_snapshot!(why("sessions/scribe"), @r#"
       ! sessions/scribe              held (program-missing): cannot start: command not found: ./scribe (PATH=/bin)

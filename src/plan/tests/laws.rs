@@ -128,7 +128,7 @@ fn features(given: &Given) -> BTreeSet<String> {
 fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut found = BTreeSet::new();
-    for _ in 0..2500 {
+    for _ in 0..5000 {
         found.extend(features(&any_world().new_tree(&mut runner).unwrap().current()));
     }
     let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked pruned asked \
