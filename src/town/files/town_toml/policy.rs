@@ -68,7 +68,7 @@ pub struct LimitsTable {
     #[schemars(range(min = 1, max = 1000))]
     pub starts_in_flight: usize,
     /// The most sessions with a living agent that one pass stops without approval; also never more than 30 % of what
-    /// runs, but always the two of one rig.
+    /// runs, or two where that is less.
     #[schemars(range(min = 1, max = 10_000))]
     pub kills_per_pass: usize,
 }
