@@ -17,8 +17,6 @@ pub enum Exit {
     Held,
     /// The files are wrong or missing.
     Config,
-    /// It needs a controller, and none runs.
-    NoController,
     /// A ceiling refused it.
     Refused,
     /// The command line is wrong.
@@ -38,7 +36,6 @@ Exit codes:
    4  no such object or rig
    5  done, but something is held for a reason that no file asked for
    6  the files are wrong or missing
-   7  needs a controller, and none runs
    8  refused by a ceiling; see gtctl approve
   64  wrong use
   75  another process acts on this town
@@ -54,7 +51,6 @@ impl Exit {
             Self::NotFound => 4,
             Self::Held => 5,
             Self::Config => 6,
-            Self::NoController => 7,
             Self::Refused => 8,
             Self::Usage => 64,
             Self::Locked => 75,
