@@ -8,7 +8,7 @@ use super::print;
 use super::status::{Controller, controller};
 use crate::controller::socket::{self, Answer, Request};
 use crate::ledger::Ledger;
-use crate::plan::Options;
+use crate::plan::{Options, Refusal};
 use crate::report::words;
 
 /// Arguments of `approve`.
@@ -32,31 +32,48 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         print::out(&format!("From now on {file} is not missed.\n"));
         return Ok(Exit::Ok);
     }
-    let reconciler = context.open(Options::default())?;
-    let pass = reconciler.look().await;
-    let Some(refusal) = pass.plan.refusal else {
-        print::out("Nothing is refused.\n");
-        return Ok(Exit::Ok);
+    let now = refusal(context, Options::default()).await?;
+    // What `--prune` was refused only shows with it.
+    let pruned = refusal(context, Options { prune: true }).await?;
+    let is_asked_for = |refusal: &&Refusal| arguments.id.as_ref().is_none_or(|id| *id == refusal.id);
+    let Some(refusal) = now.iter().chain(&pruned).find(is_asked_for) else {
+        return nothing(arguments, now.as_ref().or(pruned.as_ref()));
     };
-    if let Some(id) = &arguments.id
-        && *id != refusal.id
-    {
-        print::error(
-            &format!("there is no refusal {id} any more; the one there is now is {}", refusal.id),
-            Some(&format!(
-                "it would stop {}; `gtctl approve {}` lifts it",
-                words::list(&refusal.stops),
-                refusal.id
-            )),
-        );
-        return Err(Exit::Refused);
-    }
     lift_refusal(context, &refusal.id).await?;
     print::out(&format!("Approved, once: stopping {}.\n", words::list(&refusal.stops)));
     if matches!(controller(context).await, Controller::None) {
         print::out("No controller runs; `gtctl reconcile` carries it out.\n");
     }
     Ok(Exit::Ok)
+}
+
+async fn refusal(context: &Context, options: Options) -> Result<Option<Refusal>, Exit> {
+    Ok(context.open(options)?.look().await.plan.refusal)
+}
+
+/// There is nothing to approve, or not what was named.
+fn nothing(arguments: &Arguments, other: Option<&Refusal>) -> Result<Exit, Exit> {
+    match (&arguments.id, other) {
+        (Some(id), Some(other)) => {
+            print::error(
+                &format!("there is no refusal {id} any more; the one there is now is {}", other.id),
+                Some(&format!(
+                    "it would stop {}; `gtctl approve {}` lifts it",
+                    words::list(&other.stops),
+                    other.id
+                )),
+            );
+            Err(Exit::Refused)
+        }
+        (Some(id), None) => {
+            print::error(&format!("there is no refusal {id} any more; nothing is refused now"), None);
+            Err(Exit::Refused)
+        }
+        (None, _) => {
+            print::out("Nothing is refused.\n");
+            Ok(Exit::Ok)
+        }
+    }
 }
 
 /// Lifts the refusal with this id, with or without a controller.

@@ -34,7 +34,8 @@ impl Arguments {
 /// Runs in the foreground until TERM or INT.
 pub async fn run(context: &Context, _: &Arguments) -> Result<Exit, Exit> {
     let _lock = context.lock()?;
-    let reconciler = context.open(Options::default())?;
+    let mut reconciler = context.open(Options::default())?;
+    reconciler.take_up();
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     match crate::controller::run::run(reconciler).await {
         Ok(()) => Ok(Exit::Ok),

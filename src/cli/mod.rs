@@ -70,7 +70,7 @@ enum Verb {
     Park(park::Arguments),
     /// End the rest of parked rigs
     Unpark(park::Back),
-    /// Rest rigs for long: as park, and their polecats are drained
+    /// Rest rigs for long: as park, until gtctl manages polecats, which it will drain
     Dock(park::Arguments),
     /// End the rest of docked rigs
     Undock(park::Back),

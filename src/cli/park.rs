@@ -77,7 +77,9 @@ fn until(text: &str) -> Result<jiff::Timestamp, String> {
     }
     if let Ok(period) = Period::parse(text) {
         let span = jiff::SignedDuration::try_from(period.get()).map_err(|error| error.to_string())?;
-        return now.timestamp().checked_add(span).map_err(|error| error.to_string());
+        let until = now.timestamp().checked_add(span).map_err(|error| error.to_string())?;
+        // Nobody means the nanoseconds.
+        return until.round(jiff::Unit::Second).map_err(|error| error.to_string());
     }
     if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
         return local(civil);
@@ -172,10 +174,11 @@ fn rigs(files: &TownFiles, texts: &[String]) -> Result<Vec<Name>, Exit> {
             known.iter().find(|rig| rig.as_str() == text).cloned().ok_or_else(|| {
                 let near = known.iter().find(|rig| strsim::jaro_winkler(rig.as_str(), text) > 0.8);
                 let names: Vec<&str> = known.iter().map(Name::as_str).collect();
-                let help = near.map_or_else(
-                    || format!("the rigs of this town are {}", names.join(", ")),
-                    |near| format!("did you mean {near}?"),
-                );
+                let help = match near {
+                    Some(near) => format!("did you mean {near}?"),
+                    None if names.is_empty() => "this town has no rigs".to_owned(),
+                    None => format!("the rigs of this town are {}", names.join(", ")),
+                };
                 print::error(&format!("there is no rig `{}`", text.escape_debug()), Some(&help));
                 Exit::NotFound
             })

@@ -48,6 +48,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     let _lock = context.lock()?;
     let mut reconciler = context.open(arguments.plan.options().0)?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
+    reconciler.take_up();
     let first = reconciler.look_well().await;
     let nothing = first.plan.steps().next().is_none();
     if !context.is_json() {
@@ -88,6 +89,11 @@ fn print_plan(context: &Context, reconciler: &Reconciler<Host>, pass: &Pass) {
 
 fn tell(context: &Context, progress: &Progress<'_>) {
     let line = match progress {
+        Progress::Waiting { left, until, now } => {
+            let until =
+                until.map(|until| format!(", the next at {}", words::moment(until, now))).unwrap_or_default();
+            format!("still to do: {left} steps{until} ...")
+        }
         Progress::Begun(order) => match &order.action {
             Action::Start(_) => format!("{}: starting ...", order.address),
             Action::Restart(_) => format!("{}: restarting ...", order.address),

@@ -45,7 +45,9 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
 
 fn print_objects(files: &TownFiles, desired: &Desired) {
     let rigs = files.rig_names().len();
-    print::out(&format!("The files are valid: {rigs} rigs, {} objects.\n\n", desired.objects.len()));
+    let is_on = |object: &&Object| !object.holds.iter().any(|hold| hold.origin == Origin::Default);
+    let objects = desired.objects.values().filter(is_on).count();
+    print::out(&format!("The files are valid: {rigs} rigs, {objects} objects.\n\n"));
     let now = jiff::Timestamp::now();
     for object in desired.objects.values() {
         match object.holds.iter().find(|hold| hold.is_active(now)) {

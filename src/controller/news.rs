@@ -31,6 +31,16 @@ impl News {
         Self { log, objects: BTreeMap::new(), refusal: None, server: String::new() }
     }
 
+    /// Takes up where the log ends: what an earlier process told of a state that still lasts is not told again.
+    pub fn take_up(&mut self) {
+        for event in self.log.tail() {
+            let (Some(object), Kind::Held, Some(reason)) = (event.object, event.kind, event.reason) else {
+                continue;
+            };
+            self.objects.insert(object, reason.code().to_owned());
+        }
+    }
+
     /// Appends to the event log, and to the program's own log.
     pub fn tell(&self, events: &[Event]) {
         for event in events {

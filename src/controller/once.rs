@@ -1,18 +1,21 @@
 //! `gtctl reconcile`: carries out one plan, exactly that, and waits until each of its steps has come to something.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use crate::act::{Order, Outcome};
-use crate::model::Address;
+use crate::model::{Address, Stamp};
 use crate::plan::{Action, Plan};
 
 use super::reconciler::{Pass, Reconciler, World};
 
 /// The longest time between two looks while something is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often it is told that something is waited for: often enough to show that nothing hangs.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// What happens while a plan is carried out.
 #[derive(Debug)]
@@ -21,6 +24,15 @@ pub enum Progress<'a> {
     Begun(&'a Order),
     /// A step has come to something.
     Ended(&'a Order, &'a Outcome),
+    /// Nothing is under way, and these steps wait for their turn.
+    Waiting {
+        /// How many.
+        left: usize,
+        /// When the next one may be begun, if that is known.
+        until: Option<&'a Stamp>,
+        /// Now.
+        now: &'a Stamp,
+    },
 }
 
 /// What a plan has come to.
@@ -59,6 +71,7 @@ pub async fn carry_out<W: World>(
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
     let mut interrupted = false;
+    let mut told = Instant::now();
     loop {
         reconciler.learn(&pass);
         if !interrupted {
@@ -76,6 +89,14 @@ pub async fn carry_out<W: World>(
         let waiting = pass.plan.steps().any(|(verdict, _)| left.contains_key(&verdict.address));
         if under_way.is_empty() && (interrupted || !waiting) {
             break;
+        }
+        if under_way.is_empty() && told.elapsed() >= TELL_AGAIN {
+            told = Instant::now();
+            report(Progress::Waiting {
+                left: left.len(),
+                until: pass.plan.wake.as_ref(),
+                now: &pass.observed.at,
+            });
         }
         let pause = pass
             .plan

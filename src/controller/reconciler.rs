@@ -64,6 +64,11 @@ impl<W: World> Reconciler<W> {
         Ok(Self { world, config, memory, news: News::new(EventLog::new(&directory)), options })
     }
 
+    /// Prepares for acting: what was told before is not told again.
+    pub fn take_up(&mut self) {
+        self.news.take_up();
+    }
+
     /// The graph in force.
     pub fn desired(&self) -> &Desired {
         &self.config.desired

@@ -197,7 +197,9 @@ impl Ledger {
     pub fn reset(&mut self, address: &Address) -> bool {
         let Some(record) = self.objects.get_mut(address) else { return false };
         let had = record.has_strikes() || record.not_before.is_some();
-        record.forget();
+        if had {
+            record.forget_but_last();
+        }
         had
     }
 }

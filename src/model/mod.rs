@@ -16,4 +16,5 @@ pub use period::{BadPeriod, Period};
 pub use position::{Origin, Position};
 pub use reason::{Evidence, Reason};
 pub use seen::{Seen, Why};
+pub(crate) use time::seconds;
 pub use time::{BootId, Stamp};

@@ -52,6 +52,7 @@ pub enum Reason {
     /// It was started a moment ago and must live for a while to count.
     Starting {
         /// How long it has lived.
+        #[serde(rename = "lived-seconds", with = "super::seconds")]
         lived: Duration,
     },
     /// An action on it is under way.
@@ -110,6 +111,7 @@ pub enum Reason {
         /// So many restarts …
         count: usize,
         /// … within this time.
+        #[serde(rename = "window-seconds", with = "super::seconds")]
         window: Duration,
         /// When it tries once more by itself.
         probe_at: Stamp,
@@ -230,6 +232,7 @@ pub struct Evidence {
     /// The fact, in words.
     pub what: String,
     /// How old it is at the moment of the decision; `None` if it was looked at just now.
+    #[serde(rename = "age-seconds", default, with = "super::seconds::option")]
     pub age: Option<Duration>,
 }
 

@@ -56,7 +56,7 @@ fn through(
     because: &Reason,
 ) -> Result<(Launch, Gate), Reason> {
     server(input)?;
-    policy(input.object, because)?;
+    policy(input.object, record, because)?;
     let attempt = backoff(input, record, because)?;
     memory(input.ledger)?;
     let place = input
@@ -105,7 +105,11 @@ pub(super) fn server(input: &Input<'_>) -> Result<(), Reason> {
     }
 }
 
-fn policy(object: &Object, because: &Reason) -> Result<(), Reason> {
+fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reason> {
+    // What has ended was another thing: a changed spec is a new task.
+    if record.spec.as_ref().is_some_and(|spec| *spec != object.recipe.spec()) {
+        return Ok(());
+    }
     let exit = match because {
         Reason::Exited { exit } => *exit,
         Reason::ShellLeft | Reason::PaneGone | Reason::Vanished => None,

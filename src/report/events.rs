@@ -1,7 +1,8 @@
 //! The event log: `daemon/gtctl/events.jsonl`, one JSON object a line, for a change and never for a state.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,9 @@ pub const EVENTS_FILE: &str = "events.jsonl";
 
 /// The log is renamed to `events.jsonl.1` when it has grown to this; two files are kept.
 const LOG_SIZE_MAX: u64 = 8 * 1024 * 1024;
+
+/// So much of the end of the log is looked at for what was told last: hundreds of events.
+const TAIL_SIZE: u64 = 256 * 1024;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +99,24 @@ impl EventLog {
     /// The log in this directory, which is created when the first event is.
     pub fn new(directory: &Path) -> Self {
         Self { path: directory.join(EVENTS_FILE) }
+    }
+
+    /// The last event of each object, of those that are near the end of the log. Best effort: what cannot be read is not there.
+    pub fn tail(&self) -> Vec<Event> {
+        let mut text = Vec::new();
+        let read = std::fs::File::open(&self.path).and_then(|mut file| {
+            let length = file.metadata()?.len();
+            file.seek(io::SeekFrom::Start(length.saturating_sub(TAIL_SIZE)))?;
+            file.read_to_end(&mut text)
+        });
+        if read.is_err() {
+            return Vec::new();
+        }
+        let events =
+            text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok());
+        let last: BTreeMap<Option<Address>, Event> =
+            events.map(|event| (event.object.clone(), event)).collect();
+        last.into_values().collect()
     }
 
     /// Appends events, each as one line.

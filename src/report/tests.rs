@@ -208,7 +208,7 @@ fn a_plan_as_json() {
           "drifted": false,
           "evidence": [
             {
-              "age": null,
+              "age-seconds": null,
               "what": "no session carries its marker or has its name"
             }
           ],
@@ -234,7 +234,7 @@ fn a_plan_as_json() {
           "drifted": false,
           "evidence": [
             {
-              "age": null,
+              "age-seconds": null,
               "what": "no session carries its marker or has its name"
             }
           ],
@@ -260,10 +260,7 @@ fn a_plan_as_json() {
           "drifted": false,
           "evidence": [
             {
-              "age": {
-                "nanos": 0,
-                "secs": 600
-              },
+              "age-seconds": 600.0,
               "what": "process 1001 in session gt-a-witness ($1)"
             }
           ],
@@ -307,7 +304,7 @@ fn a_plan_as_json() {
           "drifted": false,
           "evidence": [
             {
-              "age": null,
+              "age-seconds": null,
               "what": "no session carries its marker or has its name"
             }
           ],
@@ -339,7 +336,7 @@ fn a_plan_as_json() {
           "drifted": false,
           "evidence": [
             {
-              "age": null,
+              "age-seconds": null,
               "what": "its pane is dead and process 1002 is gone: exit status 3"
             }
           ],

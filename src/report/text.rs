@@ -83,7 +83,7 @@ fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
     let (sign, word) = sign(verdict);
     let reason = words::reason(&verdict.because, now);
     let mut first = match reason.strip_prefix("until ") {
-        Some(rest) => format!("{word} until {rest}"),
+        Some(rest) => format!("{word} until {rest} ({})", verdict.because.code()),
         None => format!("{word} ({}): {reason}", verdict.because.code()),
     };
     if matches!(verdict.because, Reason::Running) {

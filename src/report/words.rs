@@ -41,7 +41,7 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Docked => "its rig is docked".to_owned(),
         Reason::Pruned => "no file lists it any more".to_owned(),
         Reason::Asked { by } => format!("asked for by {by}"),
-        Reason::StartedByGt => "gt started it for this town".to_owned(),
+        Reason::StartedByGt => "its environment proves that it was started for this town".to_owned(),
         Reason::Running => "as it should be".to_owned(),
         Reason::Starting { lived } => format!("started {} ago, not settled yet", length(*lived)),
         Reason::InFlight => "an action on it is under way".to_owned(),
