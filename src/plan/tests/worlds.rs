@@ -223,7 +223,7 @@ fn remember(given: &mut Given, one: &Wanted) {
         *given = given.clone().nudge(POOL[one.index]);
     }
     if let Some((old, _)) = one.past
-        && !given.ledger.objects.get(&of).is_some_and(|record| record.incarnation.is_some())
+        && given.ledger.objects.get(&of).is_none_or(|record| record.incarnation.is_none())
     {
         *given = given.clone().past(POOL[one.index], if old { OLD_SERVER } else { SERVER }, None);
     }
