@@ -1,6 +1,6 @@
 //! The house as a test: data moves one way through the rooms, and the rooms that only think touch nothing.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the sources has to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read the source fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -104,7 +104,8 @@ pub fn is_bare_shell(pid: i32) -> Seen<bool> {
         }
         let only_flags =
             arguments.iter().skip(1).all(|argument| argument.starts_with('-') && !names_a_script(argument));
-        Ok(only_flags)
+        // In the middle of an exec a process has its new program and no arguments yet, not even its name.
+        Ok(only_flags && !arguments.is_empty())
     };
     match answer(read()).map(|bare| bare.unwrap_or(false)) {
         Seen::Known(true) => children(pid).map(|children| children.is_empty()),

@@ -178,7 +178,9 @@ fn a_plan_as_json() {
         town("[rigs.a]\nstate = \"parked\"\nreason = \"budget\"\n[sessions.scribe]\ncommand = [\"./x\"]");
     let given =
         given.running("a/witness").dead("sessions/scribe", Some(Exit::Code(3))).of_other_town("b/witness");
-    let value = json::plan(&given.plan(), &given.observed, "/nowhere/town");
+    let mut plan = given.plan();
+    plan.verdicts.retain(|verdict| !verdict.is_off_by_default());
+    let value = json::plan(&plan, &given.observed, "/nowhere/town");
     assert_snapshot!(serde_json::to_string_pretty(&value).unwrap(), @r#"
     {
       "at": "2023-11-16T02:00:00Z",
@@ -201,58 +203,6 @@ fn a_plan_as_json() {
         }
       ],
       "verdicts": [
-        {
-          "address": "mayor",
-          "as-wanted": true,
-          "decision": "held",
-          "drifted": false,
-          "evidence": [
-            {
-              "age-seconds": null,
-              "what": "no session carries its marker or has its name"
-            }
-          ],
-          "gate": null,
-          "incarnation": null,
-          "lived-seconds": null,
-          "note": null,
-          "origin": "default",
-          "origin-text": null,
-          "reason": {
-            "code": "disabled"
-          },
-          "session": null,
-          "state": "absent",
-          "text": "it is disabled",
-          "unknown": false,
-          "wanted": "off"
-        },
-        {
-          "address": "deacon",
-          "as-wanted": true,
-          "decision": "held",
-          "drifted": false,
-          "evidence": [
-            {
-              "age-seconds": null,
-              "what": "no session carries its marker or has its name"
-            }
-          ],
-          "gate": null,
-          "incarnation": null,
-          "lived-seconds": null,
-          "note": null,
-          "origin": "default",
-          "origin-text": null,
-          "reason": {
-            "code": "disabled"
-          },
-          "session": null,
-          "state": "absent",
-          "text": "it is disabled",
-          "unknown": false,
-          "wanted": "off"
-        },
         {
           "address": "a/witness",
           "as-wanted": false,

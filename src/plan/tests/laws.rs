@@ -7,97 +7,18 @@ use proptest::prelude::*;
 use proptest::strategy::{Strategy, ValueTree};
 
 use super::builders::{Given, NOW, at};
+use super::raw::{
+    approved, ends_a_life, fence, is_frozen, is_living, is_ours, launches, life, sessions, sessions_of,
+    stop_limit, target,
+};
 use super::worlds::{any_world, frozen, settled_world};
-use crate::desired::{HoldKind, Object};
 use crate::ledger::MINUTE;
 use crate::model::{Address, Reason, Seen};
-use crate::observed::{Life, Server, Session};
+use crate::observed::{Life, Server};
 use crate::plan::{Action, Counts, Decision, Fence, Gate, LaunchInto, Plan, State, Verdict};
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-fn sessions(given: &Given) -> &[Session] {
-    match &given.observed.server {
-        Seen::Known(Server::Up(up)) => &up.sessions,
-        _ => &[],
-    }
-}
-
-fn is_ours(given: &Given, session: &Session) -> bool {
-    session.marker().is_some_and(|marker| marker.town == given.desired.town)
-}
-
-fn sessions_of<'a>(given: &'a Given, of: &'a Address) -> impl Iterator<Item = &'a Session> {
-    sessions(given).iter().filter(move |session| {
-        is_ours(given, session) && session.marker().is_some_and(|marker| marker.address == *of)
-    })
-}
-
-fn life(session: &Session) -> Option<&Seen<Life>> {
-    session.agent_pane().map(|pane| &pane.life)
-}
-
-fn is_living(session: &Session) -> bool {
-    matches!(life(session), Some(Seen::Known(Life::Running { .. } | Life::Detached { .. })))
-}
-
-/// Whether an active hold, on any layer, says to touch nothing.
-fn is_frozen(object: &Object, given: &Given) -> bool {
-    object.holds.iter().any(|hold| {
-        hold.is_active(given.observed.at.wall)
-            && matches!(hold.kind, HoldKind::Frozen | HoldKind::Unreadable(_))
-    })
-}
-
-/// What a step aims at, if anything is there already.
-fn fence(action: &Action) -> Option<&Fence> {
-    match action {
-        Action::Kill(fence) | Action::Adopt(fence) | Action::Nudge { fence, .. } => Some(fence),
-        Action::Start(launch) | Action::Restart(launch) => match &launch.into {
-            LaunchInto::NewSession => None,
-            LaunchInto::DeadPane(fence) | LaunchInto::NewWindow(fence) | LaunchInto::Replacing(fence) => {
-                Some(fence)
-            }
-        },
-    }
-}
-
-fn target<'a>(given: &'a Given, action: &Action) -> Option<&'a Session> {
-    let fence = fence(action)?;
-    sessions(given).iter().find(|session| session.id == fence.session())
-}
-
-/// Whether a step ends a process that lives.
-fn ends_a_life(given: &Given, action: &Action) -> bool {
-    let kills = match action {
-        Action::Kill(_) => true,
-        Action::Start(launch) | Action::Restart(launch) => matches!(launch.into, LaunchInto::Replacing(_)),
-        Action::Nudge { .. } | Action::Adopt(_) => false,
-    };
-    kills && target(given, action).is_some_and(is_living)
-}
-
-fn launches(plan: &Plan) -> impl Iterator<Item = (&Verdict, &LaunchInto, &Gate)> {
-    plan.steps().filter_map(|(verdict, step)| Some((verdict, &step.action.launch()?.into, &step.gate)))
-}
-
-fn stop_limit(given: &Given) -> usize {
-    let running = sessions(given)
-        .iter()
-        .filter(|session| is_ours(given, session))
-        .filter(|session| matches!(life(session), Some(Seen::Known(Life::Running { .. }))))
-        .count();
-    given.desired.policy.limits.kills_per_pass.min(2.max(running * 3 / 10))
-}
-
-/// Lifts every refusal that the plan still makes.
-fn approved(mut given: Given) -> Given {
-    while let Some(refusal) = given.plan().refusal {
-        assert!(given.ledger.approvals.insert(refusal.id), "an approved refusal is lifted");
-    }
-    given
 }
 
 /// What a plan contains, in words: to see that the worlds are not too tame to prove anything.

@@ -98,13 +98,11 @@ fn what_gt_started_is_adopted_where_gt_says_that_it_runs() {
 
 #[test]
 fn what_gt_started_and_has_ended_is_left_to_gt() {
-    {
-        let given = town(TOWN).dead("a/witness", None).edit(|session| {
-            session.label.clear();
-            session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
-        });
-        assert_eq!(given.says("a/witness"), "held: foreign");
-    }
+    let given = town(TOWN).dead("a/witness", None).edit(|session| {
+        session.label.clear();
+        session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
+    });
+    assert_eq!(given.says("a/witness"), "held: foreign");
 }
 
 #[test]
