@@ -39,7 +39,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     let Some(refusal) = now.iter().chain(&pruned).find(is_asked_for) else {
         return nothing(arguments, now.as_ref().or(pruned.as_ref()));
     };
-    lift_refusal(context, &refusal.id).await?;
+    lift_refusal(context, refusal).await?;
     print::out(&format!("Approved, once: stopping {}.\n", words::list(&refusal.stops)));
     if matches!(controller(context).await, Controller::None) {
         print::out("No controller runs; `gtctl reconcile` carries it out.\n");
@@ -76,10 +76,10 @@ fn nothing(arguments: &Arguments, other: Option<&Refusal>) -> Result<Exit, Exit>
     }
 }
 
-/// Lifts the refusal with this id, with or without a controller.
-pub async fn lift_refusal(context: &Context, id: &str) -> Result<(), Exit> {
-    lift(context, Request::Approve { id: id.to_owned() }, |ledger| {
-        ledger.approvals.insert(id.to_owned());
+/// Lifts a refusal, with or without a controller.
+pub async fn lift_refusal(context: &Context, refusal: &Refusal) -> Result<(), Exit> {
+    lift(context, Request::Approve { lives: refusal.lives.clone() }, |ledger| {
+        ledger.approvals.extend(refusal.lives.iter().cloned());
     })
     .await
 }

@@ -143,7 +143,7 @@ async fn follow_up(context: &Context, arguments: &Arguments, rigs: &[Name]) -> R
     let pass = reconciler.look().await;
     if let Some(refusal) = &pass.plan.refusal {
         if arguments.yes || confirmed(&format!("This stops {}. Go on?", words::list(&refusal.stops))) {
-            lift_refusal(context, &refusal.id).await?;
+            lift_refusal(context, refusal).await?;
         } else {
             print::note(&words::refusal(refusal));
         }

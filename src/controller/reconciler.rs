@@ -9,7 +9,7 @@ use super::news::News;
 use crate::act::{Do, Order, Outcome};
 use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, ServerSeen};
-use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Seen};
+use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen};
 use crate::observed::tmux::Socket;
 use crate::observed::{Look, Observed, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, plan};
@@ -159,6 +159,15 @@ impl<W: World> Reconciler<W> {
         if self.memory.volatile().track(&alive, &self.config.desired.policy, now).changed {
             self.memory.lasting();
         }
+        for verdict in
+            pass.plan.verdicts.iter().filter(|verdict| matches!(verdict.because, Reason::Finished { .. }))
+        {
+            let Some(record) = self.memory.volatile().objects.get_mut(&verdict.address) else { continue };
+            if record.finished != record.spec {
+                record.finished.clone_from(&record.spec);
+                self.memory.lasting();
+            }
+        }
         if let Some(server) = server_to_remember(pass, self.ledger())
             && self.memory.volatile().track_server(server)
         {
@@ -220,8 +229,6 @@ impl<W: World> Reconciler<W> {
                 let ledger = self.memory.lasting();
                 ledger.nudges.retain(|nudge| nudge.address != order.address || nudge.text != *text);
             }
-            // An approval holds for one pass and exactly its stops.
-            Action::Kill(_) if !self.ledger().approvals.is_empty() => self.memory.lasting().approvals.clear(),
             Action::Kill(_) | Action::Adopt(_) => {}
         }
     }
@@ -253,8 +260,10 @@ impl<W: World> Reconciler<W> {
                 self.news.started(&order.address);
             }
             // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
-            (Outcome::Done(_), Action::Kill(_)) => {
-                self.memory.lasting().objects.remove(&order.address);
+            (Outcome::Done(_), Action::Kill(fence)) => {
+                let ledger = self.memory.lasting();
+                ledger.objects.remove(&order.address);
+                ledger.approvals.remove(fence.label());
             }
             _ => {}
         }
@@ -270,9 +279,9 @@ impl<W: World> Reconciler<W> {
         reset
     }
 
-    /// Lifts a refusal for one pass.
-    pub fn approve(&mut self, id: &str) {
-        self.memory.lasting().approvals.insert(id.to_owned());
+    /// Allows to stop these lives although there are many of them.
+    pub fn approve(&mut self, lives: Vec<String>) {
+        self.memory.lasting().approvals.extend(lives);
         self.memory.save();
     }
 

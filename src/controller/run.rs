@@ -214,8 +214,8 @@ impl<W: World> Controller<W> {
                 self.reconciler.forget_file(&file);
                 Answer::Done { objects: Vec::new() }
             }
-            Request::Approve { id } => {
-                self.reconciler.approve(&id);
+            Request::Approve { lives } => {
+                self.reconciler.approve(lives);
                 Answer::Done { objects: Vec::new() }
             }
         };

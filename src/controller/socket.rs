@@ -44,10 +44,10 @@ pub enum Request {
         /// Which.
         file: String,
     },
-    /// Lift a refusal once.
+    /// Lift a refusal.
     Approve {
-        /// Which.
-        id: String,
+        /// The lives that may be stopped, by their labels.
+        lives: Vec<String>,
     },
 }
 

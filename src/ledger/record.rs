@@ -21,7 +21,7 @@ pub struct Ledger {
     pub starts: Vec<Stamp>,
     /// Files that were there when they were last read: a file that is gone since then is not an instruction (law 11).
     pub files: BTreeMap<String, FileSeen>,
-    /// Refusals that a person lifted; each holds for one pass.
+    /// Lives, by their labels, that a person allowed to stop although there are many of them.
     pub approvals: BTreeSet<String>,
     /// Nudges that were asked for and not delivered yet.
     pub nudges: Vec<AskedNudge>,
@@ -49,6 +49,8 @@ pub struct Record {
     pub not_before: Option<Stamp>,
     /// Since when it is in a crash loop: the start that used up the last try.
     pub crash_loop: Option<Stamp>,
+    /// The spec that it has finished for good, by its restart policy: also when its session or its server is gone.
+    pub finished: Option<SpecHash>,
 }
 
 /// A start and what led to it.

@@ -29,14 +29,12 @@ pub fn limit_stops(
     if stopping.len() <= limit {
         return None;
     }
-    let refusal = Refusal {
-        id: refusal_id(&stopping),
-        stops: stopping.iter().map(|verdict| verdict.address.clone()).collect(),
-        limit,
-    };
-    if ledger.approvals.contains(&refusal.id) {
+    let lives: Vec<String> = stopping.iter().map(|verdict| life_of(verdict).to_owned()).collect();
+    if lives.iter().all(|life| ledger.approvals.contains(life)) {
         return None;
     }
+    let stops = stopping.iter().map(|verdict| verdict.address.clone()).collect();
+    let refusal = Refusal { id: refusal_id(&lives), stops, lives, limit };
     let count = refusal.stops.len();
     for verdict in verdicts.iter_mut().filter(|verdict| ends_a_life(verdict)) {
         verdict.hold(Reason::MassStop { refusal: refusal.id.clone(), count, limit });
@@ -54,23 +52,22 @@ fn ends_a_life(verdict: &Verdict) -> bool {
     }
 }
 
-/// The id of a set of stops: approving it approves exactly these lives, and no later ones.
-fn refusal_id(stopping: &[&Verdict]) -> String {
-    let mut digest = Sha256::new();
-    for verdict in stopping {
-        digest.update(verdict.address.to_string());
-        let label = match &verdict.decision {
-            Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
-            Decision::Step(step) => match step.action.launch().map(|launch| &launch.into) {
-                Some(LaunchInto::Replacing(fence)) => fence.label(),
-                _ => "",
-            },
-            Decision::Nothing | Decision::Held => "",
-        };
-        digest.update(label);
-        digest.update([0]);
+/// The label of the life that a verdict would end.
+fn life_of(verdict: &Verdict) -> &str {
+    match &verdict.decision {
+        Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
+        Decision::Step(step) => match step.action.launch().map(|launch| &launch.into) {
+            Some(LaunchInto::Replacing(fence)) => fence.label(),
+            Some(LaunchInto::NewSession | LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_)) | None => "",
+        },
+        Decision::Nothing | Decision::Held => "",
     }
-    digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names a set of lives.
+fn refusal_id(lives: &[String]) -> String {
+    let digest = Sha256::digest(lives.join("\n"));
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn living_sessions(desired: &Desired, observed: &Observed) -> usize {

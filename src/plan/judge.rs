@@ -43,6 +43,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
     let state = presence(object, input.desired, input.observed, input.ledger);
     let mut verdict = Verdict {
         address: object.address.clone(),
+        wanted: object.holds.iter().find(|hold| hold.is_active(input.now.wall)).map(|hold| hold.kind.clone()),
         drifted: drifted(&state, object),
         evidence: evidence(&state),
         state,

@@ -106,9 +106,14 @@ pub(super) fn server(input: &Input<'_>) -> Result<(), Reason> {
 }
 
 fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reason> {
+    let spec = object.recipe.spec();
     // What has ended was another thing: a changed spec is a new task.
-    if record.spec.as_ref().is_some_and(|spec| *spec != object.recipe.spec()) {
+    if record.spec.as_ref().is_some_and(|started| *started != spec) {
         return Ok(());
+    }
+    if record.finished.as_ref() == Some(&spec) && object.restart != RestartPolicy::Always {
+        let exit = if let Reason::Exited { exit } = because { *exit } else { None };
+        return Err(Reason::Finished { exit });
     }
     let exit = match because {
         Reason::Exited { exit } => *exit,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, HoldKind};
 use crate::ledger::Cause;
 use crate::model::{
     Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why,
@@ -37,6 +37,8 @@ pub struct Plan {
 pub struct Verdict {
     /// Which.
     pub address: Address,
+    /// What holds it back most strictly; `None` if it should run.
+    pub wanted: Option<HoldKind>,
     /// How it stands.
     pub state: State,
     /// What follows.
@@ -345,6 +347,8 @@ pub struct Refusal {
     pub id: String,
     /// What it would have stopped.
     pub stops: Vec<Address>,
+    /// Exactly which lives, by their labels: these are approved, and no later ones.
+    pub lives: Vec<String>,
     /// How many may be stopped.
     pub limit: usize,
 }

@@ -59,6 +59,7 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
 /// Stops a session of ours that no file lists, unless something forbids to touch it.
 fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Address) -> Verdict {
     let mut verdict = Verdict {
+        wanted: None,
         state: state_of_unlisted(session, server, input.desired),
         decision: Decision::Nothing,
         because: Reason::InFlight,

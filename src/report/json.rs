@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::ledger::Ledger;
 use crate::model::{Address, Origin, Stamp};
 use crate::observed::Observed;
-use crate::plan::{Decision, Gate, Plan, Verdict};
+use crate::plan::{Decision, Gate, Plan, Step, Verdict};
 
 use super::text::wanted_word;
 use super::words;
@@ -40,6 +40,7 @@ pub fn verdict(verdict: &Verdict, now: &Stamp) -> Value {
         "state": verdict.state.word(),
         "decision": decision,
         "gate": gate,
+        "after": match &verdict.decision { Decision::Step(Step { gate: Gate::After(needs), .. }) => Some(needs), _ => None },
         "reason": verdict.because,
         "text": words::reason(&verdict.because, now),
         "as-wanted": verdict.is_as_wanted(),

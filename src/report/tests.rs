@@ -99,7 +99,7 @@ fn a_plan_as_text() {
           # no session carries its marker or has its name
           # asked for by town.toml:22:1
 
-    Not managed, never touched:
+    Not managed:
       gt-resting-refinery ($5): not started by gtctl
       active-crew-gone ($9): active/crew/gone, which no file lists any more; `gtctl reconcile --prune` stops it
       other-witness ($10): other/witness of another town
@@ -118,24 +118,24 @@ fn a_plan_that_is_refused_as_text() {
     assert_snapshot!(out, @r#"
     Town /nowhere/town, tmux server 100 (3.4) at /nowhere/socket, 6 sessions.
 
-        ! a/witness                    held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 5422bf84` lifts it once
+        ! a/witness                    held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 0f44b4af` lifts it once
           # process 1001 in session gt-a-witness ($1), 10m old
           # asked for by town.toml:3:9
-        ! b/witness                    held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 5422bf84` lifts it once
+        ! b/witness                    held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 0f44b4af` lifts it once
           # process 1003 in session gt-b-witness ($3), 10m old
           # asked for by town.toml:5:9
         = c/witness                    running
           # process 1005 in session gt-c-witness ($5), 10m old
-        ! a/refinery                   held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 5422bf84` lifts it once
+        ! a/refinery                   held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 0f44b4af` lifts it once
           # process 1002 in session gt-a-refinery ($2), 10m old
           # asked for by town.toml:3:9
-        ! b/refinery                   held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 5422bf84` lifts it once
+        ! b/refinery                   held (mass-stop): mass stop refused: 4 stops planned, 2 allowed; `gtctl approve 0f44b4af` lifts it once
           # process 1004 in session gt-b-refinery ($4), 10m old
           # asked for by town.toml:5:9
         = c/refinery                   running
           # process 1006 in session gt-c-refinery ($6), 10m old
 
-    held: mass stop refused: a/witness, b/witness, a/refinery, b/refinery would be stopped at once, and no more than 2 may be; if that is meant, `gtctl approve 5422bf84` lifts it once
+    held: mass stop refused: a/witness, b/witness, a/refinery, b/refinery would be stopped at once, and no more than 2 may be; if that is meant, `gtctl approve 0f44b4af` lifts it once
 
     No changes. Something is held for a reason that no file asked for, see above.
     Plan: 0 to start, 0 to restart, 0 to nudge, 0 to kill, 4 held.
@@ -205,6 +205,7 @@ fn a_plan_as_json() {
       "verdicts": [
         {
           "address": "a/witness",
+          "after": null,
           "as-wanted": false,
           "decision": "kill",
           "drifted": false,
@@ -249,6 +250,7 @@ fn a_plan_as_json() {
         },
         {
           "address": "a/refinery",
+          "after": null,
           "as-wanted": true,
           "decision": "held",
           "drifted": false,
@@ -281,6 +283,7 @@ fn a_plan_as_json() {
         },
         {
           "address": "sessions/scribe",
+          "after": null,
           "as-wanted": false,
           "decision": "restart",
           "drifted": false,

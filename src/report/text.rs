@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::words;
+use crate::desired::HoldKind;
 use crate::model::{Address, Reason, Seen, Stamp};
 use crate::observed::{Observed, Server};
 use crate::plan::{Action, Counts, Decision, Plan, Verdict};
@@ -31,7 +32,7 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
         out.push_str(&verdict_block(verdict, now));
     }
     if !plan.unmanaged.is_empty() {
-        out.push_str("\nNot managed, never touched:\n");
+        out.push_str("\nNot managed:\n");
         for session in &plan.unmanaged {
             let hint = if session.ours { "; `gtctl reconcile --prune` stops it" } else { "" };
             out.push_str(&format!("  {} ({}): {}{hint}\n", session.session, session.id, session.why));
@@ -128,14 +129,15 @@ fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
 
 /// What is wanted of an object, as a word for the status.
 pub fn wanted_word(verdict: &Verdict) -> &'static str {
-    match &verdict.because {
-        Reason::Parked => "parked",
-        Reason::Docked => "docked",
-        Reason::Disabled => "off",
-        Reason::NoRestart => "no-restart",
-        Reason::Frozen => "frozen",
-        Reason::Pruned => "unlisted",
-        _ => "run",
+    match &verdict.wanted {
+        None if verdict.because == Reason::Pruned => "unlisted",
+        None => "run",
+        Some(HoldKind::Disabled) => "off",
+        Some(HoldKind::NoRestart) => "no-restart",
+        Some(HoldKind::Parked) => "parked",
+        Some(HoldKind::Docked) => "docked",
+        Some(HoldKind::Unreadable(_)) => "unknown",
+        Some(HoldKind::Frozen) => "frozen",
     }
 }
 

@@ -147,23 +147,25 @@ pub fn locate(w: &Where<'_>) -> Result<TownRoot, LocateError> {
 fn around(cwd: &Path) -> Option<&Path> {
     let outermost = |test: fn(&Path) -> bool| cwd.ancestors().filter(|path| test(path)).last();
     outermost(|path| path.join("mayor/town.json").exists())
-        .or_else(|| cwd.ancestors().find(|path| has_town_toml(path)))
+        .or_else(|| cwd.ancestors().find(|path| has_been_kept(path)))
         .or_else(|| outermost(|path| path.join("mayor").is_dir()))
 }
 
 fn is_town(path: &Path) -> bool {
-    has_town_toml(path) || path.join("mayor").is_dir()
+    has_been_kept(path) || path.join("mayor").is_dir()
 }
 
 /// A link counts even if it leads nowhere: reading it will say so, taking another town would not.
-fn has_town_toml(path: &Path) -> bool {
-    path.join("town.toml").symlink_metadata().is_ok()
+/// Whether gtctl has, or had, a file of its own here.
+fn has_been_kept(path: &Path) -> bool {
+    // A town whose town.toml was removed is still a town: that the file is gone has to be told, not "there is no town here".
+    path.join("town.toml").symlink_metadata().is_ok() || path.join("daemon/gtctl/ledger.json").exists()
 }
 
 /// The town whose rig this directory is: only a `mayor/rig` marks it as one, and the directory above is a town.
 fn town_of_rig(path: &Path) -> Option<PathBuf> {
     let marked =
-        has_town_toml(path) || path.join("mayor/town.json").exists() || !path.join("mayor/rig").exists();
+        has_been_kept(path) || path.join("mayor/town.json").exists() || !path.join("mayor/rig").exists();
     let above = path.parent().filter(|above| is_town(above))?;
     (!marked).then(|| above.to_owned())
 }

@@ -42,12 +42,12 @@ fn s06_a_plan_that_would_stop_too_many_stops_none() {
 #[test]
 fn s06_an_approval_lifts_exactly_that_refusal() {
     let mut given = parking(9, 3, "");
-    let id = given.plan().refusal.unwrap().id;
-    given.ledger.approvals.insert(id.clone());
+    let lives = given.plan().refusal.unwrap().lives;
+    given.ledger.approvals.extend(lives.clone());
     assert_eq!(given.plan().counts().kill, 6);
     assert_eq!(given.plan().refusal, None);
     let mut more = parking(9, 4, "");
-    more.ledger.approvals.insert(id);
+    more.ledger.approvals.extend(lives);
     assert_eq!(more.plan().counts().kill, 0, "another set of stops is another refusal");
 }
 
