@@ -1,5 +1,7 @@
 //! Whose session is it? Proof is a label or gt's own environment, on a real tmux server.
 
+#![expect(clippy::expect_used, reason = "a test whose preparation fails has to fail")]
+
 mod common;
 
 use common::{Fake, TestTown};
