@@ -25,8 +25,12 @@ fn wait_held(town: &TestTown, code: &str) {
     town.wait_until(&format!("it is held: {code}"), Duration::from_secs(30), || {
         let text = std::fs::read_to_string(town.path("daemon/gtctl/events.jsonl")).unwrap_or_default();
         let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let last = events.filter(|event| event["object"] == SCRIBE).reduce(|_, later| later);
-        last.is_some_and(|event| event["kind"] == "held" && event["reason"]["code"] == code)
+        let last = events
+            .filter(|event| event.get("object").is_some_and(|object| object == SCRIBE))
+            .reduce(|_, later| later);
+        let is =
+            |event: &Value, path: &str, word: &str| event.pointer(path).is_some_and(|value| value == word);
+        last.is_some_and(|event| is(&event, "/kind", "held") && is(&event, "/reason/code", code))
     });
 }
 

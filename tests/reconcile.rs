@@ -101,8 +101,7 @@ fn sessions_carry_name_label_and_remain_on_exit() {
         let hex = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
         assert!(session.marker.split('.').count() == 3 && hex(session.incarnation()), "{session:?}");
         assert!(session.marker.split('.').next().is_some_and(hex), "{session:?}");
-        let option =
-            town.tmux(&["show-options", "-A", "-w", "-v", "-t", &session.pane, "remain-on-exit"]).exits(0);
+        let option = town.tmux(&["show-options", "-p", "-v", "-t", &session.pane, "remain-on-exit"]).exits(0);
         assert_eq!(option.stdout.trim(), "on");
         let environ = session.life().map(common::Life::environ).unwrap_or_default();
         assert_eq!(environ.get("GTCTL_OBJECT").map(String::as_str), Some(object));

@@ -4,7 +4,7 @@ use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
 
-use super::fence::{HELD, PASSED, conditions, guarded, pane_conditions, same_server};
+use super::fence::{HELD, PASSED, conditions, guarded, pane_conditions, pane_target, same_server};
 use super::{Order, Outcome};
 
 /// Labels it, if it still is what was seen and still has no label.
@@ -24,7 +24,7 @@ pub async fn adopt(host: &Host, order: &Order, fence: &Fence) -> Outcome {
         format!("display-message -p {PASSED}"),
     ];
     let all = [conditions(fence), pane_conditions(fence)].concat();
-    match host.tmux.ask(&[guarded(&pane.to_string(), &all, &commands)]).await {
+    match host.tmux.ask(&[guarded(&pane_target(fence), &all, &commands)]).await {
         Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => Outcome::Done(None),
         Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => {
             Outcome::refused("it is not what it was when the plan was made")

@@ -42,6 +42,20 @@ pub fn pane_conditions(fence: &Fence) -> Vec<String> {
     vec![equal("pane_id", &pane.to_string()), equal("pane_pid", &pid.to_string())]
 }
 
+/// The agent's pane as a target: by session, window and pane. A pane alone is not enough: where sessions share a window, tmux takes it for
+/// part of the one that was used last, and the guard would test that one.
+pub fn pane_target(fence: &Fence) -> String {
+    match (fence.window(), fence.pane()) {
+        (Some(window), Some((pane, _))) => format!("{}:@{window}.{pane}", fence.session()),
+        _ => format!("{}:", fence.session()),
+    }
+}
+
+/// That nobody is attached to the session, nor to another one of its group.
+pub fn nobody_attached() -> String {
+    "#{&&:#{==:#{session_attached},0},#{?session_group_attached,0,1}}".to_owned()
+}
+
 /// That a format variable has this value.
 pub fn equal(variable: &str, value: &str) -> String {
     format!("#{{==:#{{{variable}}},{value}}}")

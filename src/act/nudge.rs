@@ -7,7 +7,9 @@ use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
 
 use super::Outcome;
-use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, same_server};
+use super::fence::{
+    HELD, PASSED, conditions, equal, guarded, nobody_attached, pane_conditions, pane_target, same_server,
+};
 
 /// The longest text that is typed; a terminal in line mode cuts a line at 4096 bytes and says nothing.
 const TEXT_LENGTH_MAX: usize = 4000;
@@ -27,13 +29,13 @@ pub async fn nudge(host: &Host, fence: &Fence, text: &str) -> Outcome {
     }
     let Some((pane, _)) = fence.pane() else { return Outcome::refused("it has no pane") };
     let target = word(&pane.to_string());
-    let free = [equal("pane_dead", "0"), equal("pane_in_mode", "0"), equal("session_attached", "0")];
+    let free = [equal("pane_dead", "0"), equal("pane_in_mode", "0"), nobody_attached()];
     let all = [conditions(fence), pane_conditions(fence), free.to_vec()].concat();
     for keys in
         [format!("send-keys -l -t {target} -- {}", word(text)), format!("send-keys -t {target} Enter")]
     {
         let commands = [keys, format!("display-message -p {PASSED}")];
-        match host.tmux.ask(&[guarded(&pane.to_string(), &all, &commands)]).await {
+        match host.tmux.ask(&[guarded(&pane_target(fence), &all, &commands)]).await {
             Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => {}
             Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => {
                 return Outcome::refused("its pane is dead, in a mode, or somebody is attached to it");

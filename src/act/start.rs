@@ -8,7 +8,7 @@ use crate::observed::tmux::{Refusal, Reply, TmuxError, classify};
 use crate::observed::{places, processes};
 use crate::plan::{Fence, Launch, LaunchInto};
 
-use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, same_server};
+use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, pane_target, same_server};
 use super::{Order, Outcome, stop};
 
 /// What a start prints of what it made.
@@ -51,7 +51,7 @@ pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
         Seen::Unknown(why) => return Outcome::Refused(why),
     }
     if let LaunchInto::Replacing(fence) = &launch.into {
-        let stopped = stop::stop(host, fence, order.stop_timeout).await;
+        let stopped = stop::stop_bare_shell(host, fence, order.stop_timeout).await;
         if !matches!(stopped, Outcome::Done(_)) {
             return stopped;
         }
@@ -86,13 +86,13 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
             commands.extend(labels(order, &session, &pane));
             commands.push(format!("display-message -p -t {pane} {made}"));
             let dead = [conditions(fence), pane_conditions(fence), vec![equal("pane_dead", "1")]].concat();
-            guarded(pane.trim_matches('\''), &dead, &commands)
+            guarded(&pane_target(fence), &dead, &commands)
         }
         LaunchInto::NewWindow(fence) => {
             let (session, _) = targets(fence);
             let mut commands = vec![format!("new-window -P -F {made} -t {session} {how}")];
             commands.extend(labels(order, &session, &session));
-            guarded(session.trim_matches('\''), &conditions(fence), &commands)
+            guarded(&format!("{}:", fence.session()), &conditions(fence), &commands)
         }
     }
 }
@@ -134,7 +134,7 @@ fn labels(order: &Order, session: &str, pane: &str) -> Vec<String> {
         format!("set-option -t {session} @gtctl {}", word(&order.marker().to_string())),
         format!("set-option -t {session} @gtctl_spec {}", word(&spec)),
         format!("set-option -p -t {pane} @gtctl_agent {}", word(order.incarnation.as_str())),
-        format!("set-option -w -t {pane} remain-on-exit on"),
+        format!("set-option -p -t {pane} remain-on-exit on"),
         format!("display-message -p {PASSED}"),
     ]
 }

@@ -12,7 +12,9 @@ use crate::observed::processes;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
 
-use super::fence::{HELD, PASSED, conditions, guarded, same_server};
+use super::fence::{
+    HELD, PASSED, conditions, guarded, nobody_attached, pane_conditions, pane_target, same_server,
+};
 use super::{Outcome, processes as hand};
 
 /// How long a process may take to end after KILL before it counts as unkillable (it sits in the kernel).
@@ -20,6 +22,22 @@ const AFTER_KILL: Duration = Duration::from_secs(2);
 
 /// Stops the session behind the fence and all that its agent started.
 pub async fn stop(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
+    stop_if(host, fence, &[], patience).await
+}
+
+/// Stops a session in which only a bare shell is left, if that is still so and nobody is there to use the shell.
+pub async fn stop_bare_shell(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
+    let Some((_, pid)) = fence.pane() else { return Outcome::refused("it has no pane") };
+    match processes::is_bare_shell(pid) {
+        Seen::Known(true) => {}
+        Seen::Known(false) => return Outcome::refused("something runs in its shell again"),
+        Seen::Unknown(why) => return Outcome::Refused(why),
+    }
+    let alone = [pane_conditions(fence), vec![nobody_attached()]].concat();
+    stop_if(host, fence, &alone, patience).await
+}
+
+async fn stop_if(host: &Host, fence: &Fence, also: &[String], patience: Duration) -> Outcome {
     if let Err(outcome) = same_server(fence) {
         return outcome;
     }
@@ -30,12 +48,13 @@ pub async fn stop(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
     if family.iter().any(|id| u32::try_from(id.pid) == Ok(std::process::id())) {
         return Outcome::refused("this very command runs inside it; run it from elsewhere");
     }
-    let session = format!("{}:", fence.session());
+    let target = if also.is_empty() { format!("{}:", fence.session()) } else { pane_target(fence) };
+    let all = [conditions(fence), also.to_vec()].concat();
     let commands = [
         format!("display-message -p {PASSED}"),
         format!("kill-session -t {}", word(&fence.session().to_string())),
     ];
-    match host.tmux.ask(&[guarded(&session, &conditions(fence), &commands)]).await {
+    match host.tmux.ask(&[guarded(&target, &all, &commands)]).await {
         // Killing the last session ends the server, so its answer may break off after the mark.
         Ok(reply) if reply.stdout.lines().any(|line| line == PASSED) => {}
         Ok(reply) if reply.stdout.lines().any(|line| line == HELD) => {

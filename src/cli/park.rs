@@ -10,7 +10,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use super::status::{Controller, controller};
-use crate::model::{Name, Period};
+use crate::model::{Address, Name, Period};
 use crate::plan::Options;
 use crate::report::words;
 use crate::town::files::town_toml::{RigState, TOWN_TOML};
@@ -141,8 +141,11 @@ pub async fn run(context: &Context, state: RigState, arguments: &Arguments) -> R
 async fn follow_up(context: &Context, arguments: &Arguments, rigs: &[Name]) -> Result<Exit, Exit> {
     let reconciler = context.open(Options::default())?;
     let pass = reconciler.look().await;
-    if let Some(refusal) = &pass.plan.refusal {
-        if arguments.yes || confirmed(&format!("This stops {}. Go on?", words::list(&refusal.stops))) {
+    if let Some(refusal) = pass.plan.refusal.as_ref().filter(|_| arguments.ending.is_none()) {
+        // `--yes` answers for the rigs that were named, not for what else is refused at the moment.
+        let is_of_these = |address: &Address| address.rig().is_some_and(|rig| rigs.contains(rig));
+        let yes = arguments.yes && refusal.stops.iter().all(is_of_these);
+        if yes || confirmed(&format!("This stops {}. Go on?", words::list(&refusal.stops))) {
             lift_refusal(context, refusal).await?;
         } else {
             print::note(&words::refusal(refusal));

@@ -12,7 +12,8 @@ use crate::town::files::stops::read_stops;
 use crate::town::files::{TownFiles, read_all};
 
 /// Files whose absence, once they were there, is not an instruction. A wisp file may go: gt documents that as unparking.
-const FILES_NOT_TO_GO: &[&str] = &["town.toml", "mayor/rigs.json", "mayor/daemon.json"];
+const FILES_NOT_TO_GO: &[&str] =
+    &["town.toml", "mayor/rigs.json", "mayor/daemon.json", "settings/config.json"];
 
 /// The files in force.
 #[derive(Debug)]
@@ -101,12 +102,7 @@ fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Di
 }
 
 fn present(files: &TownFiles) -> BTreeSet<&'static str> {
-    let [town, rigs, daemon] = [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some()];
-    FILES_NOT_TO_GO
-        .iter()
-        .copied()
-        .zip([town, rigs, daemon])
-        .filter(|(_, there)| *there)
-        .map(|(file, _)| file)
-        .collect()
+    let settings = files.root.path().join("settings/config.json").exists();
+    let there = [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some(), settings];
+    FILES_NOT_TO_GO.iter().copied().zip(there).filter(|(_, there)| *there).map(|(file, _)| file).collect()
 }

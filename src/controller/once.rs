@@ -86,7 +86,8 @@ pub async fn carry_out<W: World>(
                 });
             }
         }
-        let waiting = pass.plan.steps().any(|(verdict, _)| left.contains_key(&verdict.address));
+        let waiting =
+            pass.plan.steps().any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()));
         if under_way.is_empty() && (interrupted || !waiting) {
             break;
         }

@@ -1,6 +1,6 @@
 //! One town being kept: look, plan, learn, record, hand out, note.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{Config, ConfigTrouble};
@@ -8,8 +8,8 @@ use super::memory::Memory;
 use super::news::News;
 use crate::act::{Do, Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, ServerSeen};
-use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen};
+use crate::ledger::{FileSeen, Ledger, Record, ServerSeen};
+use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::tmux::Socket;
 use crate::observed::{Look, Observed, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, plan};
@@ -52,6 +52,8 @@ pub struct Reconciler<W> {
     memory: Memory,
     news: News,
     options: Options,
+    /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
+    before: BTreeMap<Address, Record>,
 }
 
 impl<W: World> Reconciler<W> {
@@ -61,7 +63,14 @@ impl<W: World> Reconciler<W> {
         let memory = Memory::open(directory.clone());
         let config = Config::open(root, memory.ledger())?;
         let world = W::at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
-        Ok(Self { world, config, memory, news: News::new(EventLog::new(&directory)), options })
+        Ok(Self {
+            world,
+            config,
+            memory,
+            news: News::new(EventLog::new(&directory)),
+            options,
+            before: BTreeMap::new(),
+        })
     }
 
     /// Prepares for acting: what was told before is not told again.
@@ -82,6 +91,11 @@ impl<W: World> Reconciler<W> {
     /// The town.
     pub fn root(&self) -> &TownRoot {
         &self.config.root
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Stamp {
+        self.world.now()
     }
 
     /// The memory.
@@ -123,7 +137,7 @@ impl<W: World> Reconciler<W> {
 
     fn wants(&self) -> Wants {
         let ledger = self.ledger();
-        let past = |(address, record): (&Address, &crate::ledger::Record)| {
+        let past = |(address, record): (&Address, &Record)| {
             Some((address.clone(), record.incarnation.as_ref()?.process))
         };
         let server = ledger.server.as_ref().map(|server| (server.process, server.socket.clone()));
@@ -178,6 +192,15 @@ impl<W: World> Reconciler<W> {
                 self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
             }
         }
+        let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
+        if !stops
+            && pass.plan.refusal.is_none()
+            && !self.ledger().approvals.is_empty()
+            && self.ledger().in_flight.is_empty()
+        {
+            // What was approved is not wanted any more; the next mistake needs its own approval.
+            self.memory.lasting().approvals.clear();
+        }
         self.memory.save();
         self.news.of_pass(pass);
     }
@@ -216,6 +239,7 @@ impl<W: World> Reconciler<W> {
                 let chance =
                     f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
                 let policy = &self.config.desired.policy;
+                self.before.insert(order.address.clone(), self.memory.ledger().record(&order.address));
                 self.memory.lasting().strike(
                     &order.address,
                     launch.cause,
@@ -265,8 +289,22 @@ impl<W: World> Reconciler<W> {
                 ledger.objects.remove(&order.address);
                 ledger.approvals.remove(fence.label());
             }
+            (Outcome::Refused(_), Action::Start(_) | Action::Restart(_)) => {
+                if let Some(before) = self.before.remove(&order.address) {
+                    self.memory.lasting().objects.insert(order.address.clone(), before);
+                }
+            }
             _ => {}
         }
+        match outcome {
+            Outcome::Done(_) => self.memory.volatile().resting.remove(&order.address),
+            // A start that fails has its backoff; what else comes to nothing must not be repeated at once, for ever.
+            Outcome::Failed(_) if order.action.launch().is_some() => None,
+            Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Unconfirmed(_) => {
+                let resync = self.config.desired.policy.controller.resync.get();
+                self.memory.volatile().rest(&order.address, now, resync)
+            }
+        };
         self.memory.save();
         self.news.tell(&[words::event_of_outcome(order, outcome, now)]);
     }

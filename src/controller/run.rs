@@ -14,7 +14,8 @@ use super::reconciler::{Pass, Reconciler, World};
 use super::socket::{Answer, Asked, ControlSocket, Request, Status};
 use super::watch::Watch;
 use crate::act::{Order, Outcome};
-use crate::model::Why;
+use crate::model::{Seen, Why};
+use crate::observed::Server;
 use crate::report::events::{Event, Kind};
 use crate::report::{json, text, words};
 
@@ -43,6 +44,13 @@ struct Controller<W: World> {
     watch: Option<Watch>,
     daemon_files: DaemonFiles,
     status: Status,
+    /// How many looks in a row could not see tmux.
+    blind: u32,
+}
+
+/// Whether a look could see tmux.
+fn sees(pass: &Pass) -> bool {
+    matches!(&pass.observed.server, Seen::Known(Server::Up(_) | Server::Down))
 }
 
 /// Everything that can wake it, besides its own actions.
@@ -106,6 +114,7 @@ pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
         watch,
         daemon_files,
         status,
+        blind: 0,
     };
     controller.keep(outside).await;
     drop(socket);
@@ -122,7 +131,9 @@ impl<W: World> Controller<W> {
         loop {
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let until_resync = resync.saturating_sub(last_resync.elapsed());
-            let until_wake = pass.plan.wake.as_ref().map_or(resync, |wake| pass.observed.at.until(wake));
+            let now = self.reconciler.now();
+            let until_wake = pass.plan.wake.as_ref().map_or(resync, |wake| now.until(wake));
+            let until_wake = until_wake.min(self.blind_for(&pass).unwrap_or(resync));
             let pause = until_resync.min(until_wake).max(BETWEEN_PASSES);
             self.status.next_look = jiff::SignedDuration::try_from(pause)
                 .ok()
@@ -161,6 +172,11 @@ impl<W: World> Controller<W> {
         }
     }
 
+    /// How soon to look again while tmux cannot be seen: after a second, then after two, four, eight …
+    fn blind_for(&self, pass: &Pass) -> Option<Duration> {
+        (!sees(pass)).then(|| Duration::from_secs(1 << self.blind.clamp(1, 10).saturating_sub(1)))
+    }
+
     /// Look, learn, act, listen.
     async fn pass(&mut self) -> Pass {
         let begun = Instant::now();
@@ -171,7 +187,13 @@ impl<W: World> Controller<W> {
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);
         }
-        self.ear.listen(&Reconciler::<W>::listen_to(&pass), pass.observed.at.since_boot);
+        if sees(&pass) {
+            self.blind = 0;
+            self.ear.listen(&Reconciler::<W>::listen_to(&pass), pass.observed.at.since_boot);
+        } else {
+            // What was heard of before goes on being heard.
+            self.blind = self.blind.saturating_add(1);
+        }
         self.status.passes += 1;
         self.status.last_pass = Some(jiff::Timestamp::now());
         self.status.last_pass_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

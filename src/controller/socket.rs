@@ -20,6 +20,9 @@ pub const SOCKET_FILE: &str = "controller.sock";
 /// How long a client waits for the controller's answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long to wait after a connection could not be taken: there may be no descriptor left, for now.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
 /// A longer line is no request.
 const LINE_SIZE_MAX: u64 = 64 * 1024;
 
@@ -120,8 +123,17 @@ impl ControlSocket {
         let listener = through_short_path(&path, |short| UnixListener::bind(short))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, asked.clone()));
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        // A client that connects and says nothing must not hold a descriptor for ever.
+                        tokio::spawn(tokio::time::timeout(ANSWER_WITHIN * 2, serve(stream, asked.clone())));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the control socket cannot take a connection");
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                    }
+                }
             }
         });
         Ok(Self { path, task })

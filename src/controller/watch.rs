@@ -14,7 +14,8 @@ use crate::town::TownRoot;
 pub struct Watch {
     watcher: RecommendedWatcher,
     root: PathBuf,
-    watched: BTreeSet<PathBuf>,
+    /// Directories that cannot be watched, to say so once.
+    unwatched: BTreeSet<PathBuf>,
 }
 
 /// A storm of changes is waited out for so many debounce times at the most.
@@ -47,7 +48,7 @@ impl Watch {
             }
         })?;
         tokio::spawn(debounced(notices, debounce, changed));
-        let mut watch = Self { watcher, root: root.path().to_owned(), watched: BTreeSet::new() };
+        let mut watch = Self { watcher, root: root.path().to_owned(), unwatched: BTreeSet::new() };
         watch.extend();
         Ok(watch)
     }
@@ -61,17 +62,16 @@ impl Watch {
         {
             wanted.insert(directory.to_owned());
         }
-        self.watched.retain(|directory| directory.is_dir());
-        for directory in wanted {
-            if self.watched.contains(&directory) || !directory.is_dir() {
-                continue;
-            }
+        for directory in wanted.into_iter().filter(|directory| directory.is_dir()) {
+            // Watching one that is watched already changes nothing; one that has been replaced is another one under the old name.
             match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    self.watched.insert(directory);
+                    self.unwatched.remove(&directory);
                 }
                 Err(error) => {
-                    tracing::warn!(directory = %directory.display(), %error, "cannot be watched; changes there wait for the resync")
+                    if self.unwatched.insert(directory.clone()) {
+                        tracing::warn!(directory = %directory.display(), %error, "cannot be watched; changes there wait for the resync");
+                    }
                 }
             }
         }

@@ -35,6 +35,7 @@ pub fn desire(files: &TownFiles) -> Result<Desired, Vec<Diagnostic>> {
         root: files.root.path().to_owned(),
         socket: Socket::new(&toml.town.socket),
         naming: toml.town.naming,
+        frozen_rigs: holds::frozen_rigs(files),
         objects: build.objects,
         policy: Policy::from(toml),
     })

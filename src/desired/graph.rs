@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Hold;
-use crate::model::{Address, Origin, SpecHash, TownId};
+use crate::model::{Address, Name, Origin, SpecHash, TownId};
 use crate::observed::{PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
@@ -24,6 +24,8 @@ pub struct Desired {
     pub socket: Socket,
     /// How sessions are named; also which of gt's two eras the environment speaks.
     pub naming: Naming,
+    /// Rigs with a stop of their own, also those that no file lists.
+    pub frozen_rigs: BTreeMap<Name, Hold>,
     /// The objects, in the order of their addresses.
     pub objects: BTreeMap<Address, Object>,
     /// The numbers.

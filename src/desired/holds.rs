@@ -1,5 +1,7 @@
 //! Holds: reasons not to act on an object, each with the file that gives it. Every layer can hold, none can lift another's hold.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::model::{Address, Name, Origin, Reason, Role, Seen, Why};
@@ -92,6 +94,16 @@ fn stops(files: &TownFiles, holds: &mut Vec<Hold>) {
             ));
         }
     }
+}
+
+/// The stops of single rigs.
+pub fn frozen_rigs(files: &TownFiles) -> BTreeMap<Name, Hold> {
+    let hold = |rig: &Name| {
+        let mut holds = Vec::new();
+        rig_stop(files, rig, &mut holds);
+        holds.pop().map(|hold| (rig.clone(), hold))
+    };
+    files.stops.rigs.keys().filter_map(hold).collect()
 }
 
 fn rig_stop(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {

@@ -9,5 +9,7 @@ mod record;
 mod store;
 
 pub use backoff::{Attempt, May, may_start};
-pub use record::{AskedNudge, Cause, FileSeen, Ledger, MINUTE, Record, ServerSeen, Start, TrackedChange};
+pub use record::{
+    AskedNudge, Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange,
+};
 pub use store::{LEDGER_FILE, StoreError, load, save};

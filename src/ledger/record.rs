@@ -28,10 +28,25 @@ pub struct Ledger {
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,
+    /// Objects to which nothing is done for a moment, because the last attempt came to nothing.
+    #[serde(skip)]
+    pub resting: BTreeMap<Address, Rest>,
     /// Why the ledger could not be read or written, if so; then nothing is started.
     #[serde(skip)]
     pub trouble: Option<Why>,
 }
+
+/// A rest after an attempt that came to nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rest {
+    /// Until when.
+    pub until: Stamp,
+    /// How long it is; the next one is twice as long.
+    pub length: Duration,
+}
+
+/// What the first rest after an attempt that came to nothing is.
+const REST: Duration = Duration::from_secs(1);
 
 /// What is remembered of one object.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +64,8 @@ pub struct Record {
     pub not_before: Option<Stamp>,
     /// Since when it is in a crash loop: the start that used up the last try.
     pub crash_loop: Option<Stamp>,
+    /// When it was last started because its server was lost.
+    pub server_lost: Option<Stamp>,
     /// The spec that it has finished for good, by its restart policy: also when its session or its server is gone.
     pub finished: Option<SpecHash>,
 }
@@ -150,6 +167,7 @@ impl Ledger {
         }
         record.spec = Some(spec.clone());
         if cause == Cause::ServerLost {
+            record.server_lost = Some(now.clone());
             return;
         }
         record.starts.push(Start { at: now.clone(), cause });
@@ -188,6 +206,13 @@ impl Ledger {
         change
     }
 
+    /// Lets an object rest after an attempt that came to nothing, twice as long each time, at most for `longest`.
+    pub fn rest(&mut self, address: &Address, now: &Stamp, longest: Duration) -> Option<Rest> {
+        let before = self.resting.get(address).map_or(Duration::ZERO, |rest| rest.length);
+        let length = (before * 2).clamp(REST, longest.max(REST));
+        self.resting.insert(address.clone(), Rest { until: now.plus(length), length })
+    }
+
     /// Remembers the server; true if it is another one than before.
     pub fn track_server(&mut self, server: ServerSeen) -> bool {
         let changed = self.server.as_ref() != Some(&server);
@@ -197,6 +222,7 @@ impl Ledger {
 
     /// Forgets the restarts of an object, so that it may start at once; true if there were any.
     pub fn reset(&mut self, address: &Address) -> bool {
+        self.resting.remove(address);
         let Some(record) = self.objects.get_mut(address) else { return false };
         let had = record.has_strikes() || record.not_before.is_some();
         if had {

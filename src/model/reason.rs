@@ -92,10 +92,20 @@ pub enum Reason {
     },
     /// Somebody is attached to its session.
     Attached,
+    /// Its agent is gone, and other panes of its session live: they are not ours to end.
+    PanesLeft {
+        /// How many.
+        count: usize,
+    },
     /// It ended, and its restart policy leaves it at that.
     Finished {
         /// How, if tmux knows.
         exit: Option<Exit>,
+    },
+    /// The last attempt to do something to it came to nothing.
+    Retry {
+        /// When the next one is made.
+        until: Stamp,
     },
     /// It restarted a short while ago.
     Backoff {
@@ -192,7 +202,9 @@ impl Reason {
             Self::Duplicate { .. } => "duplicate",
             Self::Detached { .. } => "detached",
             Self::Attached => "attached",
+            Self::PanesLeft { .. } => "panes-left",
             Self::Finished { .. } => "finished",
+            Self::Retry { .. } => "retry",
             Self::Backoff { .. } => "backoff",
             Self::CrashLoop { .. } => "crash-loop",
             Self::DirectoryMissing { .. } => "directory-missing",

@@ -220,6 +220,7 @@ fn group(lines: Vec<Line>, server: ProcessId, wants: &Wants, since_boot: Duratio
             claim: None,
         });
         session.panes.push(Pane {
+            window: line.window,
             id: line.pane,
             pid: line.pid,
             agent: line.agent,
@@ -236,7 +237,8 @@ fn group(lines: Vec<Line>, server: ProcessId, wants: &Wants, since_boot: Duratio
 
 /// Joins the two witnesses, tmux and the kernel.
 fn life(line: &Line, server: ProcessId, since_boot: Duration) -> Seen<Life> {
-    let process = match processes::find(line.pid) {
+    // A pane can be without any process: `split-window ''`.
+    let process = match if line.pid > 0 { processes::find(line.pid) } else { Seen::Known(None) } {
         Seen::Unknown(why) => return Seen::Unknown(why),
         // A pane's process is a child of the server for as long as it lives; another parent means that the pid was reused.
         Seen::Known(found) => found.filter(|found| !found.zombie && found.parent == server.pid),

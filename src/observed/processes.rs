@@ -1,5 +1,6 @@
 //! Processes, as `/proc` tells of them. Gone is an answer; not being able to read is not (law 1).
 
+use std::path::Path;
 use std::time::Duration;
 
 use procfs::process::Process;
@@ -35,18 +36,20 @@ pub fn is_alive(id: ProcessId) -> Seen<bool> {
 /// The process and all its descendants that live, parents first. Unknown if any of them could not be read.
 pub fn tree(root: ProcessId) -> Seen<Vec<ProcessId>> {
     let mut all: Vec<ProcessId> = Vec::new();
-    let mut next = vec![root.pid];
-    while let Some(pid) = next.pop() {
-        match find(pid) {
+    let mut next = vec![(root.pid, None)];
+    while let Some((pid, parent)) = next.pop() {
+        let found = match find(pid) {
             Seen::Unknown(why) => return Seen::Unknown(why),
-            Seen::Known(Some(found)) if !found.zombie && (pid != root.pid || found.id == root) => {
-                all.push(found.id)
-            }
-            Seen::Known(_) => continue,
-        }
+            Seen::Known(found) => found.filter(|found| !found.zombie),
+        };
+        // A pid that was read as a child and is somebody else's child now has been reused in between.
+        let is_of_the_family =
+            |found: &Found| parent.map_or(found.id == root, |parent| found.parent == parent);
+        let Some(found) = found.filter(is_of_the_family) else { continue };
+        all.push(found.id);
         match children(pid) {
             Seen::Unknown(why) => return Seen::Unknown(why),
-            Seen::Known(children) => next.extend(children),
+            Seen::Known(children) => next.extend(children.into_iter().map(|child| (child, Some(pid)))),
         }
         if all.len() > TREE_SIZE_MAX {
             return Seen::unknown(format!("more than {TREE_SIZE_MAX} processes below {}", root.pid));
@@ -59,7 +62,12 @@ pub fn tree(root: ProcessId) -> Seen<Vec<ProcessId>> {
 const TREE_SIZE_MAX: usize = 10_000;
 
 /// The living children of a process, of all its threads; none if it is gone.
+///
+/// Unknown on a kernel that does not tell children at all: there every shell would seem to be bare.
 fn children(pid: i32) -> Seen<Vec<i32>> {
+    if !Path::new("/proc/thread-self/children").exists() {
+        return Seen::unknown("this kernel does not tell the children of a process (CONFIG_PROC_CHILDREN)");
+    }
     let read = || -> ProcResult<Vec<i32>> {
         let mut all = Vec::new();
         for task in Process::new(pid)?.tasks()? {
@@ -83,7 +91,7 @@ const SHELLS: &[&str] =
 
 /// Whether a program, given by name or path, is a shell.
 pub fn is_shell(program: &str) -> bool {
-    let name = std::path::Path::new(program).file_name().and_then(|name| name.to_str());
+    let name = Path::new(program).file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| SHELLS.contains(&name))
 }
 
@@ -144,7 +152,7 @@ pub fn lived(id: ProcessId, since_boot: Duration) -> Duration {
 }
 
 /// Whether some process has a listening socket bound to this path, also if the file has been removed since.
-pub fn socket_is_bound(path: &std::path::Path) -> Seen<bool> {
+pub fn socket_is_bound(path: &Path) -> Seen<bool> {
     answer(procfs::net::unix().map(|entries| entries.iter().any(|entry| entry.path.as_deref() == Some(path))))
         .map(|bound| bound.unwrap_or(false))
 }
@@ -166,7 +174,7 @@ fn answer<T>(result: ProcResult<T>) -> Seen<Option<T>> {
     match result {
         Ok(value) => Seen::Known(Some(value)),
         Err(error) if is_gone(&error) => {
-            if std::path::Path::new("/proc/self/stat").exists() {
+            if Path::new("/proc/self/stat").exists() {
                 Seen::Known(None)
             } else {
                 Seen::unknown("/proc cannot be read")

@@ -81,7 +81,7 @@ pub struct Session {
     pub id: SessionId,
     /// Its name now; people rename sessions.
     pub name: String,
-    /// How many clients are attached to it.
+    /// How many clients are attached to it, or to any session of its group.
     pub attached: u32,
     /// The text of its `@gtctl` option; empty if it has none.
     pub label: String,
@@ -111,6 +111,8 @@ impl Session {
 pub struct Pane {
     /// Its id.
     pub id: PaneId,
+    /// Its window, tmux's `@3`.
+    pub window: u32,
     /// The pid that tmux has for it.
     pub pid: i32,
     /// The text of its `@gtctl_agent` option: the incarnation that was started in it.

@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp};
 use crate::observed::Observed;
 
-use super::presence::presence;
+use super::presence::{other_panes_alive, presence};
 use super::start;
 use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
 
@@ -59,8 +59,14 @@ fn one(input: &start::Input<'_>) -> Verdict {
     match want(object, input.now) {
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, hold),
-        Want::Stop(hold) => stop(&mut verdict, hold),
+        Want::Stop(hold) => stop(&mut verdict, hold, input),
         Want::Freeze(hold) => held_by(&mut verdict, hold),
+    }
+    if let Some(rest) = input.ledger.resting.get(&object.address)
+        && verdict.step_mut().is_some()
+        && !input.now.until(&rest.until).is_zero()
+    {
+        verdict.hold(Reason::Retry { until: rest.until.clone() });
     }
     verdict
 }
@@ -133,7 +139,13 @@ fn leave(verdict: &mut Verdict, hold: &Hold) {
 }
 
 /// It should not run.
-fn stop(verdict: &mut Verdict, hold: &Hold) {
+fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
+    if let State::Dead { fence, .. } | State::PaneGone { fence } = &verdict.state {
+        let count = other_panes_alive(fence, input.observed);
+        if count > 0 {
+            return verdict.hold(Reason::PanesLeft { count });
+        }
+    }
     let fence = match verdict.state.clone() {
         State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence,
         State::Dead { fence, .. }

@@ -173,9 +173,18 @@ fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), Strin
 
 fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
     // Where gt started the agent, if it said so; else where it must have: the oldest pane.
-    let named =
-        claim.pane.as_deref().and_then(|id| session.panes.iter().find(|pane| pane.id.to_string() == id));
-    let Some(pane) = named.or(session.panes.first()) else {
+    let pane = match claim.pane.as_deref() {
+        None => session.panes.first(),
+        Some(id) => match session.panes.iter().find(|pane| pane.id.to_string() == id) {
+            Some(pane) => Some(pane),
+            // The panes that are there are somebody else's.
+            None => {
+                let why = Why::new(format!("the pane {id} that gt started it in is gone"));
+                return State::Foreign { session: session.name.clone(), why };
+            }
+        },
+    };
+    let Some(pane) = pane else {
         return State::Unknown(Why::new("its session has no pane"));
     };
     match &pane.life {
@@ -228,6 +237,7 @@ fn fence(session: &Session, server: ProcessId, pane: Option<&Pane>, process: Opt
         session: session.id,
         name: session.name.clone(),
         label: session.label.clone(),
+        window: pane.map(|pane| pane.window),
         pane: pane.map(|pane| (pane.id, pane.pid)),
         process,
     }
@@ -241,6 +251,16 @@ pub(super) fn fence_of_unlisted(session: &Session, server: ProcessId) -> Fence {
         Seen::Known(Life::Gone { .. } | Life::Ending) | Seen::Unknown(_) => None,
     });
     fence(session, server, pane, process)
+}
+
+/// How many other panes of a session live. A person may have opened them; the agent that is gone did not keep them.
+pub(super) fn other_panes_alive(fence: &Fence, observed: &Observed) -> usize {
+    let Seen::Known(Server::Up(server)) = &observed.server else { return 0 };
+    let of_session = server.sessions.iter().filter(|session| session.id == fence.session);
+    let others = of_session
+        .flat_map(|session| &session.panes)
+        .filter(|pane| Some(pane.id) != fence.pane.map(|(id, _)| id));
+    others.filter(|pane| !matches!(pane.life, Seen::Known(Life::Gone { .. }))).count()
 }
 
 /// The state of a session of ours that no object claims.

@@ -79,7 +79,7 @@ fn through(
     let cause = match (attempt, because) {
         (Attempt::Probe, _) => Cause::Probe,
         (Attempt::Ordinary, Reason::Absent) => Cause::First,
-        (Attempt::Ordinary, Reason::ServerLost) => Cause::ServerLost,
+        (Attempt::Ordinary, Reason::ServerLost) if !lost_again(input, record) => Cause::ServerLost,
         (Attempt::Ordinary, Reason::Exited { exit: Some(exit) }) if exit.is_clean() => Cause::CleanExit,
         (Attempt::Ordinary, _) => Cause::Crash,
     };
@@ -142,7 +142,9 @@ fn backoff(input: &Input<'_>, record: &Record, because: &Reason) -> Result<Attem
     match may_start(record, &input.object.recipe.spec(), policy, input.now) {
         May::Now(attempt) => Ok(attempt),
         // The server took it along; it need not wait for what it did before.
-        May::After { .. } if *because == Reason::ServerLost => Ok(Attempt::Ordinary),
+        May::After { .. } if *because == Reason::ServerLost && !lost_again(input, record) => {
+            Ok(Attempt::Ordinary)
+        }
         May::After { until, restarts } => {
             Err(Reason::Backoff { until, attempt: restarts, of: policy.crash_loop.count })
         }
@@ -150,6 +152,12 @@ fn backoff(input: &Input<'_>, record: &Record, because: &Reason) -> Result<Attem
             Err(Reason::CrashLoop { count: restarts, window: policy.crash_loop.window.get(), probe_at })
         }
     }
+}
+
+/// Whether its server was lost a short while ago already. An agent that takes the server along each time it starts is a crash, whoever dies.
+fn lost_again(input: &Input<'_>, record: &Record) -> bool {
+    let window = input.desired.policy.crash_loop.window.get();
+    record.server_lost.as_ref().is_some_and(|before| input.now.since(before) < window)
 }
 
 fn memory(ledger: &Ledger) -> Result<(), Reason> {

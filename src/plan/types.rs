@@ -154,6 +154,7 @@ pub struct Fence {
     pub(super) session: SessionId,
     pub(super) name: String,
     pub(super) label: String,
+    pub(super) window: Option<u32>,
     pub(super) pane: Option<(PaneId, i32)>,
     pub(super) process: Option<ProcessId>,
 }
@@ -177,6 +178,11 @@ impl Fence {
     /// The text of the session's `@gtctl` option; empty for a session that is to be adopted.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The window that the agent's pane is in.
+    pub fn window(&self) -> Option<u32> {
+        self.window
     }
 
     /// The agent's pane and the pid that tmux had for it.
@@ -442,7 +448,7 @@ const ENDING_LOOK: Duration = Duration::from_millis(50);
 pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
     let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
         match (&verdict.because, &verdict.state, &verdict.decision) {
-            (Reason::Backoff { until, .. }, _, _) => Some(until.clone()),
+            (Reason::Backoff { until, .. } | Reason::Retry { until }, _, _) => Some(until.clone()),
             (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
             (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
             (_, State::Starting(alive), _) => {

@@ -6,7 +6,7 @@ use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, Server, Session};
 
 use super::judge;
-use super::presence::{fence_of_unlisted, state_of_unlisted};
+use super::presence::{fence_of_unlisted, other_panes_alive, state_of_unlisted};
 use super::types::{Action, Decision, Gate, Options, State, Step, Unmanaged, Verdict};
 
 /// What the plan is made from.
@@ -75,6 +75,12 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
     if input.ledger.in_flight.contains(&verdict.address) {
         return verdict;
     }
+    if let Some(rig) = verdict.address.rig()
+        && let Some(stop) = input.desired.frozen_rigs.get(rig)
+    {
+        judge::held_by(&mut verdict, stop);
+        return verdict;
+    }
     if let Some(hold) = freeze(input, &verdict.address) {
         judge::held_by(&mut verdict, hold);
         return verdict;
@@ -83,6 +89,12 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
         State::Unknown(_) | State::Ending | State::SocketLost { .. } => {
             let state = verdict.state.clone();
             judge::undecided(&mut verdict, state);
+        }
+        State::Dead { fence, .. } | State::PaneGone { fence }
+            if other_panes_alive(fence, input.observed) > 0 =>
+        {
+            let count = other_panes_alive(fence, input.observed);
+            verdict.hold(Reason::PanesLeft { count });
         }
         _ => {
             let action = Action::Kill(fence_of_unlisted(session, server));

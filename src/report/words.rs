@@ -57,10 +57,14 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
             format!("{count} living sessions carry its marker; stop all but one by hand")
         }
         Reason::Detached { pid } => format!("its terminal is closed, but process {pid} lives on"),
+        Reason::PanesLeft { count } => {
+            format!("its agent is gone, but {count} other panes of its session live; close them to let it go")
+        }
         Reason::Attached => "somebody is attached to its session".to_owned(),
         Reason::Finished { exit } => {
             format!("finished ({}), and its restart policy leaves it at that", ended(*exit))
         }
+        Reason::Retry { until } => format!("until {}, the last attempt came to nothing", moment(until, now)),
         Reason::Backoff { until, attempt, of } => {
             format!("until {}, backoff: attempt {attempt}/{of} failed", moment(until, now))
         }

@@ -6,7 +6,8 @@ use crate::model::{Exit, PaneId, SessionId};
 use crate::observed::Claim;
 
 /// What `list-panes -a -F` is asked for. Fields that people choose come last, so that nothing they choose can shift the others.
-pub const SNAPSHOT_FORMAT: &str = "#{session_id} #{session_attached} #{pane_id} #{pane_pid} #{pane_dead} \
+pub const SNAPSHOT_FORMAT: &str = "#{session_id} \
+     #{?session_group_attached,#{session_group_attached},#{session_attached}} #{window_id} #{pane_id} #{pane_pid} #{pane_dead} \
      =#{pane_dead_status} =#{pane_dead_signal} #{pane_in_mode} =#{@gtctl_agent} =#{@gtctl_spec} =#{@gtctl} =#{session_name}";
 
 /// One pane, as tmux told it.
@@ -14,8 +15,10 @@ pub const SNAPSHOT_FORMAT: &str = "#{session_id} #{session_attached} #{pane_id} 
 pub struct Line {
     /// Its session.
     pub session: SessionId,
-    /// Clients attached to the session.
+    /// Clients attached to the session, or to any of its group.
     pub attached: u32,
+    /// The window.
+    pub window: u32,
     /// The pane.
     pub pane: PaneId,
     /// Its process.
@@ -89,12 +92,13 @@ pub fn parse_snapshot(text: &str, no_sessions: bool) -> Result<Snapshot, Malform
 }
 
 fn parse_line(line: &str) -> Option<Line> {
-    let mut fields = line.splitn(12, ' ');
+    let mut fields = line.splitn(13, ' ');
     let mut next = || fields.next();
     let session = SessionId(next()?.strip_prefix('$')?.parse().ok()?);
     let attached = next()?.parse().ok()?;
+    let window = next()?.strip_prefix('@')?.parse().ok()?;
     let pane = PaneId(next()?.strip_prefix('%')?.parse().ok()?);
-    let pid = next()?.parse().ok().filter(|pid: &i32| *pid > 0)?;
+    let pid = next()?.parse().ok().filter(|pid: &i32| *pid >= 0)?;
     let dead = flag(next()?)?;
     let status = next()?.strip_prefix('=')?;
     let signal = next()?.strip_prefix('=')?;
@@ -108,7 +112,7 @@ fn parse_line(line: &str) -> Option<Line> {
         (status, "") => Some(Exit::Code(status.parse().ok()?)),
         (_, signal) => Some(Exit::Signal(signal.parse().ok()?)),
     };
-    Some(Line { session, attached, pane, pid, dead, exit, in_mode, agent, spec, label, name })
+    Some(Line { session, attached, window, pane, pid, dead, exit, in_mode, agent, spec, label, name })
 }
 
 /// tmux prints 1, 0, or nothing for "no".
@@ -123,17 +127,15 @@ fn flag(text: &str) -> Option<bool> {
 /// Reads the answers to `display-message -p 'gtctl-env $3' ; show-environment -t '$3:'`, one after the other. A session whose answer
 /// is missing is missing here.
 pub fn parse_environments(text: &str) -> BTreeMap<SessionId, Claim> {
-    let mut claims: BTreeMap<SessionId, Claim> = BTreeMap::new();
-    let mut current = None;
+    let mut claims = BTreeMap::new();
+    let mut current: Option<(SessionId, Claim)> = None;
     for line in text.lines() {
         if let Some(id) = line.strip_prefix("gtctl-env $") {
-            current = id.parse().ok().map(SessionId);
+            current = id.parse().ok().map(|id| (SessionId(id), Claim::default()));
         } else if line == "gtctl-env-end" {
-            if let Some(id) = current.take() {
-                claims.entry(id).or_default();
-            }
-        } else if let (Some(id), Some((key, value))) = (current, line.split_once('=')) {
-            let claim = claims.entry(id).or_default();
+            // Only a whole answer counts: half of one could lack just what disproves the claim.
+            claims.extend(current.take());
+        } else if let (Some((_, claim)), Some((key, value))) = (&mut current, line.split_once('=')) {
             let field = match key {
                 "GT_ROOT" => &mut claim.root,
                 "GT_ROLE" => &mut claim.role,
@@ -155,8 +157,8 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "gtctl-begin 2422 3.3a\n\
-        $0 1 %0 2465 1 = =9 0 =ba9876543210 =0123456789ab =0123456789ab.r/witness.ba9876543210 =gt-r-witness\n\
-        $1 0 %1 2467 0 = = 0 = = = =my own session\n\
+        $0 1 @0 %0 2465 1 = =9 0 =ba9876543210 =0123456789ab =0123456789ab.r/witness.ba9876543210 =gt-r-witness\n\
+        $1 0 @1 %1 2467 0 = = 0 = = = =my own session\n\
         gtctl-end\n";
 
     #[test]

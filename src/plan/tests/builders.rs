@@ -305,6 +305,7 @@ impl Given {
             label: marker.to_string(),
             spec: object.map(|object| object.recipe.spec()),
             panes: vec![Pane {
+                window: 0,
                 id: PaneId(number),
                 pid: i32::try_from(1000 + number).unwrap(),
                 agent: incarnation.to_string(),

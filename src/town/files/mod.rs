@@ -60,6 +60,7 @@ pub fn read_all(root: &TownRoot) -> Result<TownFiles, Vec<Diagnostic>> {
     warnings.extend(strangers(town.as_ref(), rigs.as_ref()));
     let mut named = rig_tables(town.as_ref());
     named.extend(rigs.iter().flat_map(|file| file.rigs.keys().cloned()));
+    named.extend(stops::stopped_rigs(root.path()));
     let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(root.path(), rig))).collect();
     let stops = stops::read_stops(root.path(), &named);
     Ok(TownFiles { root: root.clone(), town, rigs, daemon, disabled_patrols, wisps, stops, warnings })

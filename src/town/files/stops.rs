@@ -41,6 +41,14 @@ pub struct Stop {
     pub since: Option<jiff::Timestamp>,
 }
 
+/// The rigs that a file `ESTOP.<rig>` names, whether or not any other file does.
+pub fn stopped_rigs(root: &Path) -> BTreeSet<Name> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let rig =
+        |entry: std::fs::DirEntry| Name::parse(entry.file_name().to_str()?.strip_prefix("ESTOP.")?).ok();
+    entries.filter_map(rig).collect()
+}
+
 /// Looks for all stops. What cannot be looked at is unknown, never "no stop".
 pub fn read_stops(root: &Path, rigs: &BTreeSet<Name>) -> Stops {
     Stops {
