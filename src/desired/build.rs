@@ -133,18 +133,6 @@ impl<'a> Build<'a> {
 
     fn add(&mut self, shape: Shape, settings: &Settings<'a>) {
         let Shape { address, enabled, restart, origin } = shape;
-        if let Some(directory) = settings.directory
-            && let Some(unknown) = recipes::unknown_placeholder(directory)
-        {
-            let error = Diagnostic::error(
-                format!("`{}` of {address} has the placeholder `{unknown}`", directory.display()),
-                self.label(&origin, "for this object"),
-            );
-            self.errors
-                .push(error.with_help(
-                    "{rig} and {name} are known; other braces cannot be part of a directory here",
-                ));
-        }
         let prefix = address.rig().and_then(|rig| holds::prefix_of(self.files, rig));
         let session = session_name(&address, self.toml.town.naming, prefix.as_ref());
         let recipe = match recipes::recipe(self.toml, self.files.root.path(), &address, session, settings) {

@@ -180,11 +180,3 @@ fn fill(directory: &Path, address: &Address) -> PathBuf {
     let name = address.worker().map_or("", |name| name.as_str());
     PathBuf::from(text.replace("{rig}", rig).replace("{name}", name))
 }
-
-/// The first `{…}` in a directory that stands for nothing.
-pub fn unknown_placeholder(directory: &Path) -> Option<String> {
-    let text = directory.to_string_lossy().replace("{rig}", "").replace("{name}", "");
-    let start = text.find('{')?;
-    let rest = text.get(start..)?;
-    Some(rest.find('}').and_then(|end| rest.get(..=end)).unwrap_or(rest).to_owned())
-}

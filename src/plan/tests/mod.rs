@@ -7,6 +7,7 @@ mod laws;
 mod order;
 mod ownership;
 mod raw;
+mod restraint;
 mod seats;
 mod starts;
 mod states;
