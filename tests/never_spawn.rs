@@ -232,3 +232,16 @@ fn s44_unknown_roles_and_agents_are_named_and_not_started() {
         assert_eq!(town.sessions(), []);
     }
 }
+
+#[test]
+fn law_5_a_controller_whose_lock_file_was_removed_leaves_before_a_second_one_acts_beside_it() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let controller = town.controller();
+    let agent = town.wait_settled(&["sessions/scribe"]);
+    std::fs::remove_file(town.path("daemon/daemon.lock")).unwrap();
+
+    controller.signal(Signal::USR1);
+
+    assert_eq!(controller.wait(), Some(0));
+    assert!(agent.iter().all(|life| life.is_alive()));
+}

@@ -33,11 +33,11 @@ impl Arguments {
 
 /// Runs in the foreground until TERM or INT.
 pub async fn run(context: &Context, _: &Arguments) -> Result<Exit, Exit> {
-    let _lock = context.lock()?;
+    let lock = context.lock()?;
     let mut reconciler = context.open(Options::default())?;
     reconciler.take_up();
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
-    match crate::controller::run::run(reconciler).await {
+    match crate::controller::run::run(reconciler, &lock).await {
         Ok(()) => Ok(Exit::Ok),
         Err(error) => {
             print::error(&format!("the controller cannot run: {error}"), None);

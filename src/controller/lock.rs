@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use crate::town::TownRoot;
 /// The lock, held for as long as this lives.
 #[derive(Debug)]
 pub struct TownLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// Why the lock could not be had.
@@ -44,6 +46,13 @@ fn held(holder: Option<i32>) -> String {
 }
 
 impl TownLock {
+    /// Whether the locked file still is the one that others would lock. Somebody who removes it lets a second controller in.
+    pub fn still_holds(&self) -> bool {
+        let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let there = std::fs::metadata(&self.path).map(inode);
+        matches!((self.file.metadata().map(inode), there), (Ok(held), Ok(there)) if held == there)
+    }
+
     /// Takes the lock or says who has it; never waits. The file itself is never deleted: an unlinked lock locks nobody out.
     pub fn take(root: &TownRoot) -> Result<Self, LockError> {
         let path = root.daemon_dir().join("daemon.lock");
@@ -60,7 +69,7 @@ impl TownLock {
         let begun = Instant::now();
         loop {
             match fs4::FileExt::try_lock(&file) {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { file, path }),
                 Err(fs4::TryLockError::WouldBlock) if is_dying(&file) && begun.elapsed() < DYING_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }

@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::ear::Ear;
 use super::lifecycle::DaemonFiles;
+use super::lock::TownLock;
 use super::reconciler::{Pass, Reconciler, World};
 use super::socket::{Answer, Asked, ControlSocket, Request, Status};
 use super::watch::Watch;
@@ -64,8 +65,8 @@ struct Outside {
     usr1: Signal,
 }
 
-/// Runs until it is told to end. The caller holds the lock.
-pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
+/// Runs until it is told to end, or the lock is no lock any more.
+pub async fn run<W: World>(reconciler: Reconciler<W>, lock: &TownLock) -> std::io::Result<()> {
     let root = reconciler.root().clone();
     let (heard, deaths) = unbounded_channel();
     let (changed, files) = unbounded_channel();
@@ -116,13 +117,13 @@ pub async fn run<W: World>(reconciler: Reconciler<W>) -> std::io::Result<()> {
         status,
         blind: 0,
     };
-    controller.keep(outside).await;
+    controller.keep(outside, lock).await;
     drop(socket);
     Ok(())
 }
 
 impl<W: World> Controller<W> {
-    async fn keep(mut self, mut outside: Outside) {
+    async fn keep(mut self, mut outside: Outside, lock: &TownLock) {
         let text = format!("controller {} started, version {}", self.status.pid, self.status.version);
         self.reconciler.tell(Event::of_town(self.status.started, Kind::Controller, text));
         let mut last_resync = Instant::now();
@@ -153,6 +154,9 @@ impl<W: World> Controller<W> {
                     if resynced { Wake::Read } else { Wake::Look }
                 }
             };
+            if matches!(wake, Wake::Read) && !lock.still_holds() {
+                return self.leave("the loss of its lock file, which somebody has removed");
+            }
             // One pass answers everything that has happened so far.
             while outside.deaths.try_recv().is_ok() {}
             match wake {
