@@ -329,6 +329,16 @@ fn s80_effective_values_name_their_origin() {
 }
 
 #[test]
+fn s80_a_server_that_gt_names_otherwise_is_an_error_and_not_a_second_server() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let mut command = town.gtctl_command(&["reconcile"]);
+    command.env("GT_TMUX_SOCKET", "elsewhere");
+    let ran = common::run::run(&mut command, None, &town.scratch(), SOON);
+    ran.exits(6).says("elsewhere").says(town.socket());
+    assert_eq!(town.servers(), []);
+}
+
+#[test]
 fn s81_a_tmux_that_is_too_old_is_refused_at_the_start() {
     for (version, fits) in
         [("tmux 3.3a", true), ("tmux next-3.7", true), ("tmux 2.6", false), ("tmux 1.8", false)]
