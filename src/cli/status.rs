@@ -129,11 +129,18 @@ fn exit_of(shown: &Shown) -> Exit {
 /// A command that attaches to a session, from any shell, also from inside tmux.
 fn attach(socket: &[String; 2], session: &str) -> String {
     let place = match std::env::var("TMUX_TMPDIR") {
-        Ok(directory) if !directory.is_empty() => format!(" TMUX_TMPDIR={directory}"),
+        Ok(directory) if !directory.is_empty() => format!(" TMUX_TMPDIR={}", pasteable(&directory)),
         _ => String::new(),
     };
     let [option, name] = socket;
-    format!("env -u TMUX{place} tmux {option} {name} attach -t ={session}")
+    // Quoted also where it need not be: an unquoted `=word` is a file name to zsh.
+    format!("env -u TMUX{place} tmux {option} {} attach -t '={session}'", pasteable(name))
+}
+
+/// A word that can be pasted into any shell.
+fn pasteable(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Who acts on the town.

@@ -1,4 +1,4 @@
-//! `gtctl validate`: checks the files and says what would run because of them. Touches neither tmux nor the ledger.
+//! `gtctl validate`: checks the files and says what would run because of them. Touches no tmux and changes nothing.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::exit::Exit;
 use super::print;
-use crate::desired::{Desired, Object, desire};
+use crate::desired::{Desired, Object};
 use crate::model::Origin;
+use crate::plan::Options;
+use crate::town::files::TownFiles;
 use crate::town::files::town_toml::TownToml;
-use crate::town::files::{TownFiles, read_all};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
@@ -21,11 +22,10 @@ pub struct Arguments {
 
 /// Checks, and lists.
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
-    let files = read_all(&context.root).map_err(|diagnostics| context.config(&diagnostics))?;
-    let desired = desire(&files).map_err(|diagnostics| context.config(&diagnostics))?;
-    context.check_environment(&desired)?;
-    context.warn(&files.warnings);
-    let settings = if arguments.effective { effective(&files) } else { Vec::new() };
+    // As the controller would: a file that was there and is gone is missed here, too.
+    let reconciler = context.open(Options::default())?;
+    let (files, desired) = (reconciler.files(), reconciler.desired());
+    let settings = if arguments.effective { effective(files) } else { Vec::new() };
     if context.is_json() {
         print::json(&json!({
             "format-version": crate::report::json::FORMAT_VERSION,
@@ -36,7 +36,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
         }));
         return Ok(Exit::Ok);
     }
-    print_objects(&files, &desired);
+    print_objects(files, desired);
     for (key, value, origin) in settings {
         print::out(&format!("{key} = {value}    # {origin}\n"));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::desired::{Desired, desire};
 use crate::ledger::Ledger;
-use crate::model::Stamp;
+use crate::model::{Address, Stamp};
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
@@ -48,8 +48,23 @@ impl Config {
     pub fn reread(&mut self, ledger: &Ledger, now: &Stamp) -> Option<String> {
         match read(&self.root, ledger) {
             Ok((files, desired)) => {
+                let gone: Vec<Address> = self
+                    .desired
+                    .objects
+                    .keys()
+                    .filter(|address| !desired.objects.contains_key(address))
+                    .cloned()
+                    .collect();
                 (self.files, self.desired) = (files, desired);
-                self.trouble.take().map(|_| "the files are right again and in force".to_owned())
+                let right_again =
+                    self.trouble.take().map(|_| "the files are right again and in force".to_owned());
+                let dropped = (!gone.is_empty()).then(|| {
+                    format!(
+                        "no file lists these any more, and what runs of them is left alone: {}",
+                        words::list(&gone)
+                    )
+                });
+                dropped.or(right_again)
             }
             Err(diagnostics) => {
                 let first = words::first_line(&diagnostics);

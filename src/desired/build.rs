@@ -67,7 +67,8 @@ impl<'a> Build<'a> {
             let mut settings = Settings::default();
             let role = address.role().as_str();
             settings.lay(table, &["roles", role]);
-            let origin = self.origin(&["roles", role]);
+            let said = self.town().and_then(|town| town.positions.of(&["roles", role])).cloned();
+            let origin = said.map_or(Origin::Default, Origin::At);
             self.add(Shape { address, enabled, restart: RestartPolicy::Always, origin }, &settings);
         }
     }

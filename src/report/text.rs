@@ -12,7 +12,7 @@ use crate::observed::{Observed, Server};
 use crate::plan::{Action, Counts, Decision, Plan, Verdict};
 
 /// What is said of an object that runs from an older spec.
-const DRIFTED: &str = "differs from config; restart to apply";
+const DRIFTED: &str = "differs from config; restart to apply (end its process, and it is started anew)";
 
 /// The last line of every plan. Scripts read it, so its form never changes.
 pub fn counts_line(counts: Counts) -> String {
@@ -53,6 +53,9 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
 
 /// The sentence for a plan without steps.
 pub fn no_changes(plan: &Plan) -> &'static str {
+    if plan.verdicts.iter().any(|verdict| verdict.drifted) {
+        return "No changes. Some agents run from an older config, see above; each takes up the new one when it is started again.";
+    }
     let blocked =
         plan.verdicts.iter().any(|verdict| verdict.decision == Decision::Held && !verdict.because.is_wish());
     if blocked {

@@ -73,7 +73,7 @@ impl Socket {
         match self {
             Self::Path(path) => path.clone(),
             Self::Name(name) => {
-                let base = tmux_tmpdir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("/tmp"));
+                let base = tmux_tmpdir.filter(|dir| dir.is_dir()).unwrap_or(Path::new("/tmp"));
                 // tmux resolves the directory first, and the kernel knows the socket by that name.
                 let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
                 base.join(format!("tmux-{}", rustix::process::getuid().as_raw())).join(name)
