@@ -4,7 +4,7 @@ use crate::desired::Recipe;
 use crate::model::{Incarnation, PaneId, ProcessId, Seen, SessionId};
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::{format_literal, word};
-use crate::observed::tmux::{Refusal, Reply, TmuxError, classify};
+use crate::observed::tmux::{IDENTITY, Refusal, Reply, TmuxError, classify};
 use crate::observed::{places, processes};
 use crate::plan::{Fence, Launch, LaunchInto};
 
@@ -13,27 +13,6 @@ use super::{Order, Outcome, stop};
 
 /// What a start prints of what it made.
 const MADE: &str = "gtctl-made #{session_id} #{pane_id} #{pane_pid} #{pid}";
-
-/// Unsets in the agent what only belongs to others, whatever the server's global environment has of it.
-const FOREIGN_VARIABLES: &[&str] = &[
-    "GT_ROLE",
-    "GT_RIG",
-    "GT_CREW",
-    "GT_POLECAT",
-    "GT_DOG_NAME",
-    "GT_SESSION",
-    "GT_AGENT",
-    "GT_PANE_ID",
-    "GT_PROCESS_NAMES",
-    "GT_REFINERY",
-    "GT_RUN",
-    "BD_ACTOR",
-    "BEADS_AGENT_NAME",
-    "GIT_AUTHOR_NAME",
-    "CLAUDECODE",
-    "CLAUDE_CODE_ENTRYPOINT",
-    "NODE_OPTIONS",
-];
 
 /// Starts an agent.
 pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
@@ -119,7 +98,7 @@ fn how(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
         words.push(word(&format!("{name}={value}")));
     }
     words.push("-- /usr/bin/env".to_owned());
-    for name in FOREIGN_VARIABLES.iter().filter(|name| !recipe.env.contains_key(**name)) {
+    for name in IDENTITY.iter().filter(|name| !recipe.env.contains_key(**name)) {
         words.push(format!("-u {name}"));
     }
     words.push(word(&launch.program.display().to_string()));

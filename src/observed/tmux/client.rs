@@ -15,34 +15,32 @@ pub const VERSION_MIN: Version = Version { major: 3, minor: 2 };
 /// More output than this is not an answer to anything gtctl asks.
 const OUTPUT_SIZE_MAX: u64 = 64 * 1024 * 1024;
 
-/// Environment variables that must not become part of a server that gtctl founds, nor of the sessions in it: they belong to
-/// whoever runs gtctl, which may be an agent of another rig (facts of gt's own incidents: mail sent in the wrong name).
-const NOT_INHERITED: &[&str] = &[
-    "TMUX",
-    "TMUX_PANE",
+/// Environment variables that tell who an agent is, or that belong to the agent that happens to run gtctl. They must not reach others:
+/// gt's users had mail sent in the wrong name. Agents get them unset, or with their own values.
+pub const IDENTITY: &[&str] = &[
     "GT_ROLE",
     "GT_RIG",
     "GT_CREW",
     "GT_POLECAT",
     "GT_DOG_NAME",
     "GT_SESSION",
+    "GT_SESSION_ID_ENV",
     "GT_AGENT",
     "GT_PANE_ID",
     "GT_PROCESS_NAMES",
-    "GT_RUN",
-    "GT_SESSION_ID_ENV",
     "GT_REFINERY",
-    "GT_ROOT",
+    "GT_RUN",
     "BD_ACTOR",
     "BEADS_AGENT_NAME",
     "GIT_AUTHOR_NAME",
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "NODE_OPTIONS",
-    "GTCTL_TOWN",
-    "GTCTL_OBJECT",
-    "GTCTL_INCARNATION",
 ];
+
+/// What else must not become part of a server that gtctl founds.
+const NOT_FOR_A_SERVER: &[&str] =
+    &["TMUX", "TMUX_PANE", "GT_ROOT", "GTCTL_TOWN", "GTCTL_OBJECT", "GTCTL_INCARNATION"];
 
 /// Which tmux server: `tmux -L NAME` or `tmux -S PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -156,7 +154,7 @@ impl Tmux {
     async fn exchange(&self, arguments: &[&str], input: Option<String>) -> Result<Reply, TmuxError> {
         let mut command = Command::new("tmux");
         command.arg("-u").args(self.socket.arguments()).args(arguments);
-        for variable in NOT_INHERITED {
+        for variable in IDENTITY.iter().chain(NOT_FOR_A_SERVER) {
             command.env_remove(variable);
         }
         run(command, input, self.timeout).await

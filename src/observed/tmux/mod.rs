@@ -5,6 +5,6 @@ mod errors;
 mod parse;
 pub mod quote;
 
-pub use client::{Reply, Socket, Tmux, TmuxError, VERSION_MIN, Version};
+pub use client::{IDENTITY, Reply, Socket, Tmux, TmuxError, VERSION_MIN, Version};
 pub use errors::{Refusal, classify};
 pub use parse::{Line, Malformed, SNAPSHOT_FORMAT, Snapshot, parse_environments, parse_snapshot};
