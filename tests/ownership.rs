@@ -104,3 +104,19 @@ fn law_11_a_file_that_is_gone_is_missed_until_a_person_says_otherwise() {
     std::fs::write(town.path("town.toml"), text).expect("it can be written");
     town.once().exits(0).says("No changes.");
 }
+
+#[test]
+fn s27_a_changed_config_restarts_nobody_by_itself_and_is_told() {
+    let town = TestTown::new().session("scribe", Fake::Ok);
+    let controller = town.controller();
+    let before = town.wait_settled(&["sessions/scribe"]);
+
+    town.set("sessions.scribe", "env = { COLOUR = 'blue' }");
+    town.wait_until("it is told", common::SOON, || {
+        town.gtctl(&["status"]).stdout.contains("differs from config")
+    });
+    controller.passes(5);
+
+    assert_eq!(town.lives(&["sessions/scribe"]), before, "the same life goes on");
+    assert_eq!(town.start_count("sessions/scribe"), 1);
+}
