@@ -1,5 +1,6 @@
 //! Adopting: labels a session that gt started, after its environment has proved that it is ours.
 
+use crate::model::Why;
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
@@ -30,6 +31,6 @@ pub async fn adopt(host: &Host, order: &Order, fence: &Fence) -> Outcome {
             Outcome::refused("it is not what it was when the plan was made")
         }
         Ok(reply) => Outcome::failed(format!("tmux did not label it: {}", reply.stderr.trim())),
-        Err(error) => Outcome::unconfirmed(error.to_string()),
+        Err(error) => Outcome::Unconfirmed(Why::of(&error)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::Why;
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
@@ -41,7 +42,7 @@ pub async fn nudge(host: &Host, fence: &Fence, text: &str) -> Outcome {
                 return Outcome::refused("its pane is dead, in a mode, or somebody is attached to it");
             }
             Ok(reply) => return Outcome::failed(format!("tmux did not type it: {}", reply.stderr.trim())),
-            Err(error) => return Outcome::unconfirmed(error.to_string()),
+            Err(error) => return Outcome::Unconfirmed(Why::of(&error)),
         }
         tokio::time::sleep(BEFORE_ENTER).await;
     }

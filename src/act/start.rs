@@ -1,7 +1,7 @@
 //! Starting: one command creates the session, labels it and runs the agent; then the agent must live for a while.
 
 use crate::desired::Recipe;
-use crate::model::{Incarnation, PaneId, ProcessId, Seen, SessionId};
+use crate::model::{Incarnation, PaneId, ProcessId, Seen, SessionId, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::{format_literal, word};
 use crate::observed::tmux::{IDENTITY, Refusal, Reply, TmuxError, classify};
@@ -20,6 +20,14 @@ pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
     if launch.program.to_string_lossy().contains('=') {
         return Outcome::failed(format!(
             "{}: `env` takes a path with `=` for a variable",
+            launch.program.display()
+        ));
+    }
+    // What is no text would reach tmux as another path, and it would start in $HOME.
+    if launch.directory.to_str().is_none() || launch.program.to_str().is_none() {
+        return Outcome::failed(format!(
+            "the path of its directory ({}) or program ({}) is not UTF-8; give it another one",
+            launch.directory.display(),
             launch.program.display()
         ));
     }
@@ -132,7 +140,7 @@ fn made(reply: Result<Reply, TmuxError>) -> Result<Made, Outcome> {
         Err(TmuxError::NotInstalled { path }) => {
             return Err(Outcome::failed(format!("tmux is not on PATH ({path})")));
         }
-        Err(error) => return Err(Outcome::unconfirmed(error.to_string())),
+        Err(error) => return Err(Outcome::Unconfirmed(Why::of(&error))),
     };
     if reply.stdout.lines().any(|line| line == HELD) {
         return Err(Outcome::refused("it is not what it was when the plan was made"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::model::{ProcessId, Seen};
+use crate::model::{ProcessId, Seen, Why};
 use crate::observed::host::Host;
 use crate::observed::processes;
 use crate::observed::tmux::quote::word;
@@ -61,7 +61,7 @@ async fn stop_if(host: &Host, fence: &Fence, also: &[String], patience: Duration
             return Outcome::refused("it is not what it was when the plan was made");
         }
         Ok(reply) => return Outcome::failed(format!("tmux did not stop it: {}", reply.stderr.trim())),
-        Err(error) => return Outcome::unconfirmed(error.to_string()),
+        Err(error) => return Outcome::Unconfirmed(Why::of(&error)),
     }
     for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
         if let Some(signal) = signal {

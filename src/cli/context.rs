@@ -11,11 +11,12 @@ use crate::controller::Reconciler;
 use crate::controller::lock::{LockError, TownLock};
 use crate::desired::Desired;
 use crate::ledger::{self, Ledger};
-use crate::model::{Address, Period};
+use crate::model::{Address, Period, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::{TmuxError, VERSION_MIN, Version};
 use crate::plan::Options;
 use crate::report::diagnostics;
+use crate::town::closest::closest;
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::{TownRoot, Where, locate};
 
@@ -42,7 +43,7 @@ impl Context {
         match locate(&place) {
             Ok(root) => Ok(Self { root, output }),
             Err(error) => {
-                print::error(&error.to_string(), None);
+                print::error(&Why::of(&error).0, None);
                 Err(Exit::Config)
             }
         }
@@ -132,7 +133,7 @@ impl Context {
             ledger::save(&directory, &ledger)
         });
         result.map_err(|error| {
-            print::error(&error.to_string(), None);
+            print::error(&Why::of(&error).0, None);
             Exit::Failed
         })
     }
@@ -165,11 +166,10 @@ async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
 pub fn object(desired: &Desired, text: &str) -> Result<Address, Exit> {
     let known = || desired.objects.keys().map(ToString::to_string);
     let hint = || {
-        let near =
-            known().max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
-        match near {
-            Some(near) if strsim::jaro_winkler(&near, text) > 0.7 => format!("did you mean {near}?"),
-            _ => format!("the objects of this town are {}", known().collect::<Vec<_>>().join(", ")),
+        let known: Vec<String> = known().collect();
+        match closest(text, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the objects of this town are {}", known.join(", ")),
         }
     };
     match text.parse::<Address>() {

@@ -13,6 +13,7 @@ use super::status::{Controller, controller};
 use crate::model::{Address, Name, Period};
 use crate::plan::Options;
 use crate::report::words;
+use crate::town::closest::closest;
 use crate::town::files::town_toml::{RigState, TOWN_TOML};
 use crate::town::files::{TownFiles, read_all};
 use crate::town::{set_rig_state, write_edit};
@@ -175,7 +176,7 @@ fn rigs(files: &TownFiles, texts: &[String]) -> Result<Vec<Name>, Exit> {
         .iter()
         .map(|text| {
             known.iter().find(|rig| rig.as_str() == text).cloned().ok_or_else(|| {
-                let near = known.iter().find(|rig| strsim::jaro_winkler(rig.as_str(), text) > 0.8);
+                let near = closest(text, known.iter().map(Name::as_str));
                 let names: Vec<&str> = known.iter().map(Name::as_str).collect();
                 let help = match near {
                     Some(near) => format!("did you mean {near}?"),

@@ -46,7 +46,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
                 }
             }
         }
-        Controller::Silent(_) | Controller::None => {
+        Controller::Silent(_) | Controller::None | Controller::Unknown(_) => {
             let mut reset = Vec::new();
             context.change_ledger(|ledger| {
                 reset = objects.into_iter().filter(|address| ledger.reset(address)).collect()

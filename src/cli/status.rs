@@ -9,7 +9,7 @@ use super::print;
 use crate::controller::Reconciler;
 use crate::controller::lock::current_holder;
 use crate::controller::socket::{self, Answer, Request, Status};
-use crate::model::Seen;
+use crate::model::{Seen, Why};
 use crate::observed::Server;
 use crate::observed::host::Host;
 use crate::plan::Options;
@@ -151,6 +151,8 @@ pub enum Controller {
     Silent(i32),
     /// Nobody.
     None,
+    /// It cannot be told.
+    Unknown(Why),
 }
 
 /// Asks the controller, or the kernel who holds its lock.
@@ -160,7 +162,8 @@ pub async fn controller(context: &Context) -> Controller {
     }
     match current_holder(&context.root) {
         Ok(Some(pid)) => Controller::Silent(pid),
-        Ok(None) | Err(_) => Controller::None,
+        Ok(None) => Controller::None,
+        Err(error) => Controller::Unknown(Why::of(&error)),
     }
 }
 
@@ -171,6 +174,7 @@ impl Controller {
             Self::Silent(pid) => {
                 format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)")
             }
+            Self::Unknown(why) => format!("cannot tell: {why}"),
             Self::Running(status) => running(status),
         }
     }
@@ -178,6 +182,7 @@ impl Controller {
     fn json(&self) -> Value {
         match self {
             Self::None => json!({ "running": false }),
+            Self::Unknown(why) => json!({ "running": null, "why": why }),
             Self::Silent(pid) => json!({ "running": true, "pid": pid, "answers": false }),
             Self::Running(status) => {
                 let mut value = serde_json::to_value(status).unwrap_or_default();

@@ -64,7 +64,8 @@ impl Config {
                         words::list(&gone)
                     )
                 });
-                dropped.or(right_again)
+                let news: Vec<String> = right_again.into_iter().chain(dropped).collect();
+                (!news.is_empty()).then(|| news.join("; "))
             }
             Err(diagnostics) => {
                 let first = words::first_line(&diagnostics);

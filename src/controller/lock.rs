@@ -73,7 +73,9 @@ impl TownLock {
                 Err(fs4::TryLockError::WouldBlock) if is_dying(&file) && begun.elapsed() < DYING_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                Err(fs4::TryLockError::WouldBlock) => return Err(LockError::Held { holder: holder(&file) }),
+                Err(fs4::TryLockError::WouldBlock) => {
+                    return Err(LockError::Held { holder: holder(&file).unwrap_or_default() });
+                }
                 Err(fs4::TryLockError::Error(source)) => return Err(io(source)),
             }
         }
@@ -86,8 +88,10 @@ const DYING_PATIENCE: Duration = Duration::from_secs(1);
 /// Whether the one who took the lock is gone already.
 fn is_dying(file: &File) -> bool {
     match holder(file) {
-        None => true,
-        Some(pid) => {
+        // Who cannot be told is not known to be gone.
+        Err(_) => false,
+        Ok(None) => true,
+        Ok(Some(pid)) => {
             matches!(processes::find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
         }
     }
@@ -98,14 +102,17 @@ fn is_dying(file: &File) -> bool {
 pub fn current_holder(root: &TownRoot) -> Result<Option<i32>, LockError> {
     let path = root.daemon_dir().join("daemon.lock");
     match File::open(&path) {
-        Ok(file) => Ok(holder(&file)),
+        Ok(file) => {
+            holder(&file).map_err(|source| LockError::Io { path: path.display().to_string(), source })
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(LockError::Io { path: path.display().to_string(), source }),
     }
 }
 
 /// The kernel's own list of locks names the holder; a pid file may be stale.
-fn holder(file: &File) -> Option<i32> {
-    let inode = file.metadata().ok()?.ino();
-    procfs::locks().ok()?.into_iter().find(|lock| lock.inode == inode).and_then(|lock| lock.pid)
+fn holder(file: &File) -> std::io::Result<Option<i32>> {
+    let inode = file.metadata()?.ino();
+    let locks = procfs::locks().map_err(std::io::Error::other)?;
+    Ok(locks.into_iter().find(|lock| lock.inode == inode).and_then(|lock| lock.pid))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ledger::{self, Ledger, StoreError};
+use crate::ledger::{self, Ledger};
 use crate::model::Why;
 
 /// The ledger, and whether it is on disk as it is here.
@@ -20,7 +20,7 @@ impl Memory {
     pub fn open(directory: PathBuf) -> Self {
         let (ledger, readable) = match ledger::load(&directory) {
             Ok(ledger) => (ledger, true),
-            Err(error) => (Ledger { trouble: Some(why(&error)), ..Ledger::default() }, false),
+            Err(error) => (Ledger { trouble: Some(Why::of(&error)), ..Ledger::default() }, false),
         };
         Self { directory, ledger, readable, unsaved: false }
     }
@@ -56,7 +56,7 @@ impl Memory {
                 true
             }
             Err(error) => {
-                let why = why(&error);
+                let why = Why::of(&error);
                 if self.ledger.trouble.as_ref() != Some(&why) {
                     tracing::error!("{why}; nothing is started until it can be");
                 }
@@ -65,9 +65,4 @@ impl Memory {
             }
         }
     }
-}
-
-fn why(error: &StoreError) -> Why {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    Why::new(format!("{error}{cause}"))
 }

@@ -9,6 +9,7 @@ use super::order;
 use super::recipes::{self, Settings, UnknownAgent};
 use crate::model::{Address, Name, Origin, Position};
 use crate::observed::tmux::Socket;
+use crate::town::closest::closest;
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::files::town_toml::{RestartPolicy, RoleTable, SessionTable, TownToml};
 use crate::town::files::{Town, TownFiles};
@@ -224,7 +225,7 @@ impl<'a> Build<'a> {
 
     fn unknown_agent(&mut self, unknown: &UnknownAgent<'_>) {
         let known = recipes::agent_names(self.toml);
-        let near = known.iter().find(|name| strsim::jaro_winkler(name, unknown.name) > 0.8);
+        let near = closest(unknown.name, known.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => {

@@ -1,6 +1,7 @@
 //! The graph's types.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -96,8 +97,22 @@ impl Recipe {
 
     /// A hash that changes with anything that a restart would change.
     pub fn spec(&self) -> SpecHash {
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        let hex: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = Sha256::new();
+        // Each part with its length, so that no two recipes run together to the same bytes; bytes, because a path need not be text.
+        let mut part = |bytes: &[u8]| {
+            digest.update(bytes.len().to_le_bytes());
+            digest.update(bytes);
+        };
+        part(self.session.as_bytes());
+        part(&self.directories.len().to_le_bytes());
+        self.directories.iter().for_each(|directory| part(directory.as_os_str().as_bytes()));
+        part(&self.command.len().to_le_bytes());
+        self.command.iter().for_each(|word| part(word.as_bytes()));
+        for (name, value) in &self.env {
+            part(name.as_bytes());
+            part(value.as_bytes());
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         // 64 hex digits are always more than twelve.
         SpecHash::from_hex(&hex).unwrap_or_else(|| unreachable!("a SHA-256 in hex has 64 digits"))
     }

@@ -14,6 +14,18 @@ impl Why {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// From an error and all its causes, in one line.
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
 }
 
 impl fmt::Display for Why {

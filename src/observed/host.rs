@@ -91,7 +91,7 @@ impl Host {
             "-p",
             "gtctl-end",
         ];
-        let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::new(error_chain(&error)));
+        let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::of(&error));
         let mut reply = ask().await?;
         if reply.code != Some(0) && self.is_in_between(&reply) {
             tokio::time::sleep(IN_BETWEEN).await;
@@ -171,7 +171,7 @@ impl Host {
             .collect();
         let answers: Result<BTreeMap<SessionId, Claim>, Why> = match self.tmux.ask(&script).await {
             Ok(Reply { stdout, .. }) => Ok(parse_environments(&stdout)),
-            Err(error) => Err(Why::new(error_chain(&error))),
+            Err(error) => Err(Why::of(&error)),
         };
         for session in sessions.iter_mut().filter(|session| candidates.contains(&session.id)) {
             session.claim = Some(match &answers {
@@ -183,18 +183,6 @@ impl Host {
             });
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.

@@ -4,7 +4,7 @@
 //! ([`positions`]), and checked; every mistake of every file leaves as a [`Diagnostic`], all at once. What comes out is
 //! [`TownFiles`]: plain data that has not yet been weighed against each other. That is the next room's work.
 
-mod closest;
+pub(crate) mod closest;
 pub mod diagnostic;
 pub mod edit;
 pub mod files;
