@@ -22,6 +22,9 @@ pub struct Ear {
     heard: UnboundedSender<()>,
 }
 
+/// How long after the end of a shell's child, and after that, the shell is looked at again.
+const AFTERWARDS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
 /// What the patience with a shell begins with when a child of it has ended for nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,10 +38,11 @@ impl Ear {
     pub fn listen(&mut self, to: &BTreeSet<ProcessId>, since_boot: Duration) {
         self.patience.retain(|shell, _| to.contains(shell));
         for (shell, child) in std::mem::take(&mut self.behind) {
-            // It ended, and the shell goes on: it was not the agent.
+            // It ended, and the shell goes on: either it was not the agent, or the shell has not yet become what the agent leaves behind.
             if to.contains(&shell) && self.waiting.get(&child).is_some_and(JoinHandle::is_finished) {
                 let patience = self.patience.entry(shell).or_default();
                 *patience = (*patience * 2).max(PATIENCE);
+                self.listen_again();
             }
         }
         let mut all = to.clone();
@@ -68,6 +72,21 @@ impl Ear {
                 })
             });
         }
+    }
+}
+
+impl Ear {
+    /// Asks for looks a little later. A wrapper that is about to `exec` a shell makes no noise when it does.
+    fn listen_again(&self) {
+        let heard = self.heard.clone();
+        tokio::spawn(async move {
+            for delay in AFTERWARDS {
+                tokio::time::sleep(delay).await;
+                if heard.send(()).is_err() {
+                    return;
+                }
+            }
+        });
     }
 }
 
