@@ -1,6 +1,6 @@
 # The few things that people do with this project, each as one word.
 .DEFAULT_GOAL := help
-.PHONY: help build test demo clean
+.PHONY: help build test chaos fuzz soak mutants demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,23 @@ test: ## Install what the tests need, then check the format, the lints and all t
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
+
+chaos: ## Hurt a town on a real tmux for ten minutes, and check its promises (GTCTL_SEED, GTCTL_CHAOS_SECONDS)
+	@scripts/prepare cargo tmux
+	GTCTL_CHAOS_SECONDS=$${GTCTL_CHAOS_SECONDS:-600} cargo test --locked --test chaos -- --nocapture
+
+fuzz: ## Fuzz every parser, guided by coverage, for FUZZ_SECONDS each (60)
+	@scripts/prepare cargo cxx
+	@scripts/fuzz
+
+soak: ## Run a million simulated worlds, explore all small ones, and hold the simulated tmux against the real one for 100,000 steps
+	@scripts/prepare cargo tmux
+	GTCTL_RUNS=$${GTCTL_RUNS:-1000000} GTCTL_STATES=$${GTCTL_STATES:-300000} GTCTL_STEPS=$${GTCTL_STEPS:-100000} \
+		cargo test --profile soak --locked --test simulation --test exhaustive --test crash_points --test conformance -- --nocapture
+
+mutants: ## Plant each deliberate bug and see that its test catches it
+	@scripts/prepare cargo tmux
+	@scripts/mutants
 
 demo: ## Show gtctl at work on a throw-away town (needs no Gas Town and no agents)
 	@scripts/prepare cargo tmux

@@ -217,9 +217,29 @@ fn the_shim_counts_fails_lies_and_passes() {
     shim.mode(Mode::Delay(Duration::from_millis(50)));
     call(&["display-message", "-p", "x"], None).exits(0);
 
+    shim.mode(Mode::LoseReply);
+    assert_eq!(call(&["new-session", "-d", "-s", "lost", "sleep 100"], None).exits(1).text().trim(), "");
+    shim.mode(Mode::HangAfter(Duration::from_millis(50)));
+    call(&["new-session", "-d", "-s", "hung", "sleep 100"], None).exits(1);
+    shim.mode(Mode::Pass);
+    assert_eq!(count(), 5, "both were made");
+
+    shim.mode(Mode::HalfLooks);
+    assert_eq!(call(&["list-panes", "-a"], None).exits(0).stdout.lines().count(), 2);
+
+    shim.mode(Mode::CutReplies(5));
+    assert_eq!(call(&["list-panes", "-a", "-F", "a long line"], None).exits(0).stdout, "a lon");
+
+    shim.mode(Mode::LateChanges(Duration::from_millis(50)));
+    call(&["new-session", "-d", "-s", "late", "sleep 100"], None).exits(1);
+    assert_eq!(count(), 6, "it came late");
+
     let calls = shim.calls();
     let read_only: Vec<bool> = calls.iter().map(common::shim::Call::is_read_only).collect();
-    let expected = [true, false, true, false, false, true, true, true, false, true, true, true];
+    let expected = [
+        true, false, true, false, false, true, true, true, false, true, true, true, false, false, true, true,
+        false,
+    ];
     assert_eq!(read_only, expected, "{calls:#?}");
     assert_eq!(calls[1].stdin.as_deref(), Some("new-session -d -s b 'sleep 100'\n"));
 }

@@ -102,6 +102,28 @@ fn s48_a_shell_that_an_agent_left_behind_is_no_agent() {
 }
 
 #[test]
+fn s48_a_pane_that_somebody_opened_beside_a_bare_shell_is_not_ended_with_it() {
+    let town = TestTown::new().session("scribe", Fake::Wrap);
+    let controller = town.controller();
+    town.wait_settled(&[SCRIBE]);
+    town.wait_until("its start", SOON, || town.start_count(SCRIBE) == 1);
+    let session = town.sessions()[0].id.clone();
+    let argv = Fake::Named("mine").command(town.root());
+    let split = ["split-window", "-d", "-P", "-F", "#{pane_pid}", "-t", &session, &argv[0], &argv[1]];
+    let mine = Life::of(town.tmux(&split).exits(0).stdout.trim().parse().unwrap()).expect("it lives");
+
+    Life::of(town.pids(SCRIBE)[0]).expect("the agent lives").kill();
+
+    town.wait_until("it is held", SOON, || town.plan().reason(SCRIBE) == "panes-left");
+    controller.passes(3);
+    assert_eq!((mine.is_alive(), town.start_count(SCRIBE)), (true, 1));
+
+    mine.kill();
+    controller.passes(1);
+    town.wait_until("a second start", SOON, || town.start_count(SCRIBE) == 2);
+}
+
+#[test]
 fn s49_a_dead_pane_is_not_alive_and_is_used_again() {
     let town = TestTown::new().session("scribe", Fake::Ok).started();
     let old = town.life(SCRIBE);

@@ -194,6 +194,34 @@ fn s37_reconcile_without_a_controller_founds_no_second_server_either() {
 }
 
 #[test]
+fn s37_a_socket_that_is_lost_in_the_middle_of_a_restart_leads_to_no_second_server() {
+    let wrap = "sessions/wrap";
+    let town = TestTown::new().session("wrap", Fake::Wrap).session("other", Fake::Ok);
+    let shim = town.shim();
+    let controller = town.controller();
+    town.wait_settled(&[wrap, "sessions/other"]);
+    town.wait_until("its start", SOON, || town.start_count(wrap) == 1);
+    let (server, other) = (town.server(), town.life("sessions/other"));
+    shim.mode(Mode::RemoveAfterKill(town.socket_file()));
+
+    // When its agent ends, the shell that is left is stopped, and then the socket is gone.
+    proc::send(town.pids(wrap)[0], Signal::KILL);
+
+    town.wait_until("the restart comes to something", SOON, || {
+        let events = fs::read_to_string(town.path("daemon/gtctl/events.jsonl")).unwrap_or_default();
+        events.lines().any(|event| event.contains("outcome") && event.contains("restart"))
+    });
+    assert_eq!((town.server(), town.start_count(wrap)), (server, 1));
+    assert!(!town.socket_file().exists() && other.is_alive());
+
+    proc::send(server.pid, Signal::USR1);
+    town.wait_until("the socket is back", SOON, || town.socket_file().exists());
+    controller.passes(1);
+    town.wait_until("it is back too", SOON, || town.start_count(wrap) == 2);
+    assert_eq!((town.server(), town.life("sessions/other")), (server, other));
+}
+
+#[test]
 fn s42_a_missing_directory_is_waited_for_and_not_replaced_by_another() {
     let town = TestTown::new().session("scribe", Fake::Ok).with("sessions.scribe", "directory = 'later/on'");
     let controller = town.controller();

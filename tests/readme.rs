@@ -13,6 +13,7 @@ use gtctl::cli::exit;
 use gtctl::desired::Policy;
 use gtctl::ledger::{Cause, Ledger};
 use gtctl::model::{Address, BootId, SpecHash, Stamp};
+use gtctl::sim::faults::FAULTS;
 use gtctl::town::files::town_toml::parse_town_toml;
 use gtctl::town::source::Source;
 
@@ -159,6 +160,17 @@ fn every_reason_is_explained_and_no_other() {
     for row in &rows {
         assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
     }
+}
+
+#[test]
+fn every_kind_of_fault_is_explained_as_the_verb_explains_it_and_no_other() {
+    let explained: Vec<(String, String)> = rows(&read("docs/simulate.md"))
+        .into_iter()
+        .filter_map(|row| Some((code(row.first()?)?.to_owned(), row.get(1)?.clone())))
+        .collect();
+    let known: Vec<(String, String)> =
+        FAULTS.iter().map(|fault| (fault.name.to_owned(), fault.text.to_owned())).collect();
+    assert_eq!(explained, known);
 }
 
 #[test]

@@ -270,38 +270,3 @@ fn reconcile_wants_the_lock_and_names_its_holder() {
     let ran = town.once().exits(75);
     assert!(ran.stderr.contains(&controller.pid().to_string()), "{ran}");
 }
-
-#[test]
-fn a_nudge_is_planned_printed_and_typed_into_that_agent_alone() {
-    let town = TestTown::new().session("scribe", Fake::Echo).session("other", Fake::Echo).started();
-    let ledger = town.path("daemon/gtctl/ledger.json");
-    let mut memory: serde_json::Value = std::fs::read_to_string(&ledger)
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
-    let at = memory.pointer("/files/town.toml/since").cloned().unwrap_or_default();
-    let text = "check your hook; -x $(touch P) ü";
-    let nudge = serde_json::json!([{ "address": "sessions/scribe", "text": text, "by": "a test", "at": at }]);
-    if let Some(object) = memory.as_object_mut() {
-        object.insert("nudges".to_owned(), nudge);
-    }
-    std::fs::write(&ledger, memory.to_string()).unwrap_or_default();
-
-    let plan = town.plan();
-    assert_eq!((plan.decision("sessions/scribe"), plan.reason("sessions/scribe")), ("nudge", "asked"));
-    town.once().says("1 nudged");
-
-    let typed = |object: &str| {
-        let files = walk(&common::agents::log_dir(town.root()));
-        let name = object.replace('/', "_");
-        let bytes = files.into_iter().find(|path| path.to_string_lossy().contains(&format!("{name}.bytes")));
-        bytes.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
-    };
-    town.wait_until("it arrives with one Enter", SOON, || typed("sessions/scribe") == format!("{text}\r"));
-    assert_eq!(typed("sessions/other"), "", "nothing is typed into another");
-    assert_eq!(town.plan().count("nudge"), 0, "and it is asked for only once");
-}
-
-fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
-    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}

@@ -1,5 +1,6 @@
 //! Adopting: labels a session that gt started, after its environment has proved that it is ours.
 
+use crate::machine::Machine;
 use crate::model::Why;
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
@@ -9,8 +10,8 @@ use super::fence::{HELD, PASSED, conditions, guarded, pane_conditions, pane_targ
 use super::{Order, Outcome};
 
 /// Labels it, if it still is what was seen and still has no label.
-pub async fn adopt(host: &Host, order: &Order, fence: &Fence) -> Outcome {
-    if let Err(outcome) = same_server(fence) {
+pub async fn adopt(host: &Host<impl Machine>, order: &Order, fence: &Fence) -> Outcome {
+    if let Err(outcome) = same_server(&host.machine, fence) {
         return outcome;
     }
     let Some((pane, _)) = fence.pane() else { return Outcome::refused("it has no pane") };

@@ -2,6 +2,7 @@
 //!
 //! The test names everything, because `if-shell -t` with a target that is gone silently tests some other session instead of failing.
 
+use crate::machine::Machine;
 use crate::model::Seen;
 use crate::observed::processes;
 use crate::observed::tmux::quote::word;
@@ -62,8 +63,8 @@ pub fn equal(variable: &str, value: &str) -> String {
 }
 
 /// The part of the fence that tmux cannot test: that the server with this pid is the one that was seen.
-pub fn same_server(fence: &Fence) -> Result<(), Outcome> {
-    match processes::is_alive(fence.server()) {
+pub fn same_server(machine: &impl Machine, fence: &Fence) -> Result<(), Outcome> {
+    match processes::is_alive(machine, fence.server()) {
         Seen::Known(true) => Ok(()),
         Seen::Known(false) => Err(Outcome::refused("the tmux server is another one now")),
         Seen::Unknown(why) => Err(Outcome::Refused(why)),

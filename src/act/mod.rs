@@ -1,23 +1,23 @@
 //! Act: carrying out one step, fenced, with a deadline, and believing only what is seen.
 //!
 //! An [`Order`] is a step with all that is needed to carry it out. [`Do`] takes it and answers with an [`Outcome`]; the real hand is
-//! [`Host`]. Each command is guarded inside the tmux server (law 3, [`fence`]) and each signal goes through a pidfd ([`processes`]).
+//! [`Host`]. Each command is guarded inside the tmux server (law 3, [`fence`]) and each signal goes through a pidfd ([`Machine::signal`]).
 
 mod adopt;
-mod fence;
-mod nudge;
-pub mod processes;
+pub mod fence;
+pub mod nudge;
 mod start;
 mod stop;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::desired::Recipe;
+use crate::machine::Machine;
 use crate::model::{Address, Incarnation, IncarnationId, Marker, SpecHash, TownId, Why};
-use crate::observed::Look;
 use crate::observed::host::Host;
 use crate::plan::Action;
 
@@ -39,6 +39,8 @@ pub struct Order {
     pub action: Action,
     /// The town.
     pub town: TownId,
+    /// Its root.
+    pub root: PathBuf,
     /// What the object is started from; `None` for an object that no file lists, which can only be stopped.
     pub recipe: Option<Recipe>,
     /// The name of the life that a start begins.
@@ -114,22 +116,17 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl Do for Host {
+impl<M: Machine> Do for Host<M> {
     async fn carry_out(&self, order: &Order) -> Outcome {
         match &order.action {
             Action::Start(launch) | Action::Restart(launch) => start::start(self, order, launch).await,
             Action::Kill(fence) => stop::stop(self, fence, order.stop_timeout).await,
-            Action::Nudge { fence, text } => nudge::nudge(self, fence, text).await,
+            Action::Nudge { fence, text } => nudge::nudge(self, order, fence, text).await,
             Action::Adopt(fence) => adopt::adopt(self, order, fence).await,
         }
     }
 
     fn draw(&self) -> u64 {
-        let mut bytes = [0; 8];
-        match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-            Ok(_) => u64::from_le_bytes(bytes),
-            // Never seen on a system that has booted; then the clock is unguessable enough for a label.
-            Err(_) => u64::try_from(self.now().since_boot.as_nanos() & u128::from(u64::MAX)).unwrap_or(0),
-        }
+        self.machine.draw()
     }
 }

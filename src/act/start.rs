@@ -1,11 +1,11 @@
 //! Starting: one command creates the session, labels it and runs the agent; then the agent must live for a while.
 
 use crate::desired::Recipe;
+use crate::machine::Machine;
 use crate::model::{Incarnation, PaneId, ProcessId, Seen, SessionId, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::{format_literal, word};
 use crate::observed::tmux::{IDENTITY, Refusal, Reply, TmuxError, classify};
-use crate::observed::{places, processes};
 use crate::plan::{Fence, Launch, LaunchInto};
 
 use super::fence::{HELD, PASSED, conditions, equal, guarded, pane_conditions, pane_target, same_server};
@@ -15,7 +15,7 @@ use super::{Order, Outcome, stop};
 const MADE: &str = "gtctl-made #{session_id} #{pane_id} #{pane_pid} #{pid}";
 
 /// Starts an agent.
-pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
+pub async fn start(host: &Host<impl Machine>, order: &Order, launch: &Launch) -> Outcome {
     let Some(recipe) = &order.recipe else { return Outcome::failed("no file says how to start it") };
     if launch.program.to_string_lossy().contains('=') {
         return Outcome::failed(format!(
@@ -32,7 +32,7 @@ pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
         ));
     }
     // tmux starts in $HOME if the directory is gone, and says nothing.
-    match places::is_directory(&launch.directory) {
+    match host.machine.is_directory(&launch.directory) {
         Seen::Known(true) => {}
         Seen::Known(false) => return Outcome::refused(format!("{} is gone", launch.directory.display())),
         Seen::Unknown(why) => return Outcome::Refused(why),
@@ -44,15 +44,32 @@ pub async fn start(host: &Host, order: &Order, launch: &Launch) -> Outcome {
         }
     }
     if let LaunchInto::DeadPane(fence) | LaunchInto::NewWindow(fence) = &launch.into
-        && let Err(outcome) = same_server(fence)
+        && let Err(outcome) = same_server(&host.machine, fence)
     {
         return outcome;
     }
-    let line = command_line(order, recipe, launch);
-    match made(host.tmux.script(&[line]).await) {
+    let line = [command_line(order, recipe, launch)];
+    // What goes into a session of a server that lives must not found another one; and nothing else may either, if one lives unseen.
+    let reply = match launch.into {
+        LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => host.tmux.ask(&line).await,
+        LaunchInto::NewSession | LaunchInto::Replacing(_) => match unseen_server(host) {
+            Seen::Known(false) => host.tmux.script(&line).await,
+            Seen::Known(true) => {
+                return Outcome::refused("the tmux server lives, and its socket file is gone");
+            }
+            Seen::Unknown(why) => return Outcome::Refused(why),
+        },
+    };
+    match made(reply) {
         Err(outcome) => outcome,
-        Ok(made) => settle(order, made).await,
+        Ok(made) => settle(&host.machine, order, made).await,
     }
+}
+
+/// Whether a server lives at a socket whose file is gone. That may have happened since the look, and tmux would found a second one there.
+fn unseen_server(host: &Host<impl Machine>) -> Seen<bool> {
+    let path = &host.socket_path;
+    if host.machine.has_socket_file(path) { Seen::Known(false) } else { host.machine.socket_is_bound(path) }
 }
 
 /// The whole start as one line of tmux commands.
@@ -145,12 +162,17 @@ fn made(reply: Result<Reply, TmuxError>) -> Result<Made, Outcome> {
     if reply.stdout.lines().any(|line| line == HELD) {
         return Err(Outcome::refused("it is not what it was when the plan was made"));
     }
-    if let Some(made) = reply.stdout.lines().find_map(parse_made) {
+    // A line without its end may lack digits of the last pid.
+    let whole = reply.stdout.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    if let Some(made) = whole.filter_map(parse_made).next() {
         return Ok(made);
     }
     Err(match classify(&reply.stderr) {
         Refusal::Duplicate => Outcome::refused("the session name has been taken in the meantime"),
         Refusal::StillActive => Outcome::refused("its pane is alive again"),
+        Refusal::NobodyListens | Refusal::NoSocket => {
+            Outcome::refused(format!("tmux said: {}", reply.stderr.trim()))
+        }
         _ if reply.stderr.trim().is_empty() => {
             Outcome::unconfirmed("tmux reported success, but said nothing of a session")
         }
@@ -169,15 +191,17 @@ fn parse_made(line: &str) -> Option<Made> {
 }
 
 /// Law 9: the start is done when the agent has lived for the settling time.
-async fn settle(order: &Order, made: Made) -> Outcome {
-    let find = |pid| match processes::find(pid) {
+async fn settle(machine: &impl Machine, order: &Order, made: Made) -> Outcome {
+    let find = |pid| match machine.find(pid) {
         Seen::Known(found) => Ok(found.filter(|found| !found.zombie)),
         Seen::Unknown(why) => Err(Outcome::Unconfirmed(why)),
     };
     let (agent, server) = match (find(made.pid), find(made.server)) {
         (Ok(Some(agent)), Ok(Some(server))) => (agent.id, server.id),
         (Ok(None), Ok(_)) => return Outcome::failed("it ended at once"),
-        (Ok(_), Ok(None)) => return Outcome::failed("the tmux server ended at once"),
+        // The server is gone already. The agent may ignore the hang-up and live on, and who is not remembered is started twice: so it gets a
+        // server that equals no other.
+        (Ok(Some(agent)), Ok(None)) => (agent.id, ProcessId { pid: made.server, start: 0 }),
         (Err(outcome), _) | (_, Err(outcome)) => return outcome,
     };
     let incarnation = Incarnation {
@@ -187,8 +211,27 @@ async fn settle(order: &Order, made: Made) -> Outcome {
         process: agent,
         marker: order.marker(),
     };
-    match super::processes::all_ended(&[agent], order.settle).await.as_slice() {
+    match machine.ended(&[agent], order.settle).await.as_slice() {
         [] => Outcome::failed(format!("it ended within {}", crate::model::Period::from(order.settle))),
         [ProcessId { .. }, ..] => Outcome::Done(Some(Box::new(incarnation))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made_of(stdout: &str) -> Option<(i32, i32)> {
+        let reply = Reply { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() };
+        made(Ok(reply)).ok().map(|made| (made.pid, made.server))
+    }
+
+    #[test]
+    fn law_9_an_answer_that_is_cut_short_names_no_process() {
+        let whole = "gtctl-made $3 %5 2465 2422\n";
+        assert_eq!(made_of(whole), Some((2465, 2422)));
+        for end in 0..whole.len() {
+            assert_eq!(made_of(&whole[..end]), None, "cut at {end}");
+        }
     }
 }

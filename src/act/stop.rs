@@ -4,48 +4,56 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
+use crate::machine::{Machine, Signal};
 use crate::model::{ProcessId, Seen, Why};
 use crate::observed::host::Host;
 use crate::observed::processes;
 use crate::observed::tmux::quote::word;
 use crate::plan::Fence;
 
+use super::Outcome;
 use super::fence::{
-    HELD, PASSED, conditions, guarded, nobody_attached, pane_conditions, pane_target, same_server,
+    HELD, PASSED, conditions, equal, guarded, nobody_attached, pane_conditions, pane_target, same_server,
 };
-use super::{Outcome, processes as hand};
 
 /// How long a process may take to end after KILL before it counts as unkillable (it sits in the kernel).
 const AFTER_KILL: Duration = Duration::from_secs(2);
 
 /// Stops the session behind the fence and all that its agent started.
-pub async fn stop(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
-    stop_if(host, fence, &[], patience).await
+pub async fn stop(host: &Host<impl Machine>, fence: &Fence, patience: Duration) -> Outcome {
+    match fence.process() {
+        Some(_) => stop_if(host, fence, &[], patience).await,
+        // Nothing of ours lived in it: a pane that somebody has opened there since then must not end with what is left.
+        None => stop_if(host, fence, &[pane_conditions(fence), only_pane()].concat(), patience).await,
+    }
 }
 
-/// Stops a session in which only a bare shell is left, if that is still so and nobody is there to use the shell.
-pub async fn stop_bare_shell(host: &Host, fence: &Fence, patience: Duration) -> Outcome {
+/// That the session has no pane but one.
+fn only_pane() -> Vec<String> {
+    vec![equal("session_windows", "1"), equal("window_panes", "1")]
+}
+
+/// Stops a session in which only a bare shell is left, if that is still so and nobody is there to use the shell, nor has a pane beside it.
+pub async fn stop_bare_shell(host: &Host<impl Machine>, fence: &Fence, patience: Duration) -> Outcome {
     let Some((_, pid)) = fence.pane() else { return Outcome::refused("it has no pane") };
-    match processes::is_bare_shell(pid) {
+    match processes::is_bare_shell(&host.machine, pid) {
         Seen::Known(true) => {}
         Seen::Known(false) => return Outcome::refused("something runs in its shell again"),
         Seen::Unknown(why) => return Outcome::Refused(why),
     }
-    let alone = [pane_conditions(fence), vec![nobody_attached()]].concat();
+    let alone = [pane_conditions(fence), only_pane(), vec![nobody_attached()]].concat();
     stop_if(host, fence, &alone, patience).await
 }
 
-async fn stop_if(host: &Host, fence: &Fence, also: &[String], patience: Duration) -> Outcome {
-    if let Err(outcome) = same_server(fence) {
+async fn stop_if(host: &Host<impl Machine>, fence: &Fence, also: &[String], patience: Duration) -> Outcome {
+    if let Err(outcome) = same_server(&host.machine, fence) {
         return outcome;
     }
-    let mut family = match family(fence) {
+    let mut family = match family(&host.machine, fence) {
         Ok(family) => family,
         Err(outcome) => return outcome,
     };
-    if family.iter().any(|id| u32::try_from(id.pid) == Ok(std::process::id())) {
+    if family.iter().any(|id| id.pid == host.machine.own_pid()) {
         return Outcome::refused("this very command runs inside it; run it from elsewhere");
     }
     let target = if also.is_empty() { format!("{}:", fence.session()) } else { pane_target(fence) };
@@ -63,17 +71,17 @@ async fn stop_if(host: &Host, fence: &Fence, also: &[String], patience: Duration
         Ok(reply) => return Outcome::failed(format!("tmux did not stop it: {}", reply.stderr.trim())),
         Err(error) => return Outcome::Unconfirmed(Why::of(&error)),
     }
-    for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
+    for signal in [None, Some(Signal::Term), Some(Signal::Kill)] {
         if let Some(signal) = signal {
-            grow(&mut family);
+            grow(&host.machine, &mut family);
             for id in &family {
-                if let Err(errno) = hand::signal(*id, signal) {
-                    return Outcome::failed(format!("process {id} cannot be signalled: {errno}"));
+                if let Err(why) = host.machine.signal(*id, signal) {
+                    return Outcome::failed(format!("process {id} cannot be signalled: {why}"));
                 }
             }
         }
-        let limit = if signal == Some(Signal::KILL) { AFTER_KILL } else { patience };
-        family = hand::all_ended(&family, limit).await;
+        let limit = if signal == Some(Signal::Kill) { AFTER_KILL } else { patience };
+        family = host.machine.ended(&family, limit).await;
         if family.is_empty() {
             return Outcome::Done(None);
         }
@@ -83,10 +91,10 @@ async fn stop_if(host: &Host, fence: &Fence, also: &[String], patience: Duration
 }
 
 /// The agent and everything below it, collected before the hang-up: afterwards children may have another parent.
-fn family(fence: &Fence) -> Result<Vec<ProcessId>, Outcome> {
+fn family(machine: &impl Machine, fence: &Fence) -> Result<Vec<ProcessId>, Outcome> {
     match fence.process() {
         None => Ok(Vec::new()),
-        Some(process) => match processes::tree(process) {
+        Some(process) => match processes::tree(machine, process) {
             Seen::Known(family) => Ok(family),
             Seen::Unknown(why) => Err(Outcome::Refused(why)),
         },
@@ -94,10 +102,10 @@ fn family(fence: &Fence) -> Result<Vec<ProcessId>, Outcome> {
 }
 
 /// Adds what the survivors have started meanwhile.
-fn grow(family: &mut Vec<ProcessId>) {
+fn grow(machine: &impl Machine, family: &mut Vec<ProcessId>) {
     let more: BTreeSet<ProcessId> = family
         .iter()
-        .filter_map(|id| match processes::tree(*id) {
+        .filter_map(|id| match processes::tree(machine, *id) {
             Seen::Known(tree) => Some(tree),
             Seen::Unknown(_) => None,
         })

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use super::status::{Controller, controller};
+use crate::controller::requests::Change;
 use crate::controller::socket::{self, Answer, Request};
 use crate::ledger::Ledger;
 use crate::plan::{Options, Refusal};
@@ -24,7 +25,7 @@ pub struct Arguments {
 /// Lifts exactly one refusal, once.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     if let Some(file) = &arguments.missing {
-        let request = Request::ForgetFile { file: file.clone() };
+        let request = Request::Change(Change::ForgetFile { file: file.clone() });
         lift(context, request, |ledger| {
             ledger.files.remove(file);
         })
@@ -78,7 +79,7 @@ fn nothing(arguments: &Arguments, other: Option<&Refusal>) -> Result<Exit, Exit>
 
 /// Lifts a refusal, with or without a controller.
 pub async fn lift_refusal(context: &Context, refusal: &Refusal) -> Result<(), Exit> {
-    lift(context, Request::Approve { lives: refusal.lives.clone() }, |ledger| {
+    lift(context, Request::Change(Change::Approve { lives: refusal.lives.clone() }), |ledger| {
         ledger.approvals.extend(refusal.lives.iter().cloned());
     })
     .await

@@ -11,9 +11,10 @@ use crate::controller::Reconciler;
 use crate::controller::lock::{LockError, TownLock};
 use crate::desired::Desired;
 use crate::ledger::{self, Ledger};
+use crate::machine::ThisMachine;
 use crate::model::{Address, Period, Why};
 use crate::observed::host::Host;
-use crate::observed::tmux::{TmuxError, VERSION_MIN, Version};
+use crate::observed::tmux::{Socket, TmuxError, VERSION_MIN, Version};
 use crate::plan::Options;
 use crate::report::diagnostics;
 use crate::town::closest::closest;
@@ -55,8 +56,8 @@ impl Context {
     }
 
     /// Opens the town: files and memory, no side effects.
-    pub fn open(&self, options: Options) -> Result<Reconciler<Host>, Exit> {
-        match Reconciler::open(self.root.clone(), options) {
+    pub fn open(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
+        match Reconciler::open(&world(), self.root.clone(), options) {
             Ok(reconciler) => {
                 self.warn(&reconciler.files().warnings);
                 self.check_environment(reconciler.desired())?;
@@ -128,9 +129,9 @@ impl Context {
     pub fn change_ledger(&self, change: impl FnOnce(&mut Ledger)) -> Result<(), Exit> {
         let _lock = self.lock()?;
         let directory = self.root.gtctl_dir();
-        let result = ledger::load(&directory).and_then(|mut ledger| {
+        let result = ledger::load(&ThisMachine::new(), &directory).and_then(|mut ledger| {
             change(&mut ledger);
-            ledger::save(&directory, &ledger)
+            ledger::save(&ThisMachine::new(), &directory, &ledger)
         });
         result.map_err(|error| {
             print::error(&Why::of(&error).0, None);
@@ -139,9 +140,14 @@ impl Context {
     }
 }
 
+/// The machine that gtctl runs on. Which of its tmux servers is meant, the files tell.
+pub fn world() -> Host<ThisMachine> {
+    Host::new(ThisMachine::new(), Socket::new("default"), Duration::ZERO)
+}
+
 async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
     let help = format!("gtctl needs tmux {VERSION_MIN} or later on PATH");
-    match Version::installed(timeout).await {
+    match ThisMachine::tmux_version(timeout).await {
         Err(error @ TmuxError::NotInstalled { .. }) => {
             print::error(&format!("{error}; without it nothing can be said to run or not"), Some(&help));
             Err(Exit::Failed)

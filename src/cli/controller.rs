@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::exit::Exit;
 use super::print;
+use super::record::Record;
 use crate::plan::Options;
 
 /// Arguments of `controller`.
@@ -13,6 +14,8 @@ pub struct Arguments {
     /// The form of the log on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    #[command(flatten)]
+    record: Record,
 }
 
 /// Forms of the log.
@@ -32,10 +35,11 @@ impl Arguments {
 }
 
 /// Runs in the foreground until TERM or INT.
-pub async fn run(context: &Context, _: &Arguments) -> Result<Exit, Exit> {
+pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     let lock = context.lock()?;
     let mut reconciler = context.open(Options::default())?;
     reconciler.take_up();
+    arguments.record.apply(&mut reconciler);
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     match crate::controller::run::run(reconciler, &lock).await {
         Ok(()) => Ok(Exit::Ok),

@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::{Context, object};
 use super::exit::Exit;
 use super::print;
+use crate::machine::ThisMachine;
 use crate::plan::Options;
 use crate::report::events::{Event, read};
 use crate::report::words;
@@ -37,7 +38,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     let mut shown = 0;
     let mut last_shown: Option<Event> = None;
     loop {
-        let all = read(&context.root.gtctl_dir()).map_err(|error| {
+        let all = read(&ThisMachine::new(), &context.root.gtctl_dir()).map_err(|error| {
             print::error(&format!("the event log cannot be read: {error}"), None);
             Exit::Failed
         })?;

@@ -9,9 +9,9 @@ pub enum Exit {
     Ok,
     /// Something failed; for `status`: not all is as wanted.
     Failed,
-    /// `status`: it cannot be told. `plan --detailed-exitcode`: there is something to do.
+    /// `status`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
     Unknown,
-    /// There is no such object or rig.
+    /// There is no such object, rig, recording or pass.
     NotFound,
     /// Done, but something is held for a reason that no file asked for.
     Held,
@@ -19,8 +19,12 @@ pub enum Exit {
     Config,
     /// A ceiling refused it.
     Refused,
+    /// `nudge`: it waits until it can be typed.
+    Queued,
     /// The command line is wrong.
     Usage,
+    /// `simulate`: a law was broken.
+    Broken,
     /// Another process acts on this town.
     Locked,
     /// Interrupted.
@@ -31,13 +35,15 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  done; all is as wanted
-   1  something failed; status: not all is as wanted
-   2  status: cannot tell; plan --detailed-exitcode: there is something to do
-   4  no such object or rig
+   1  something failed; status: not all is as wanted; simulate: something never comes up
+   2  status, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
+   4  no such object, rig, recording or pass
    5  done, but something is held for a reason that no file asked for
    6  the files are wrong or missing
    8  refused by a ceiling; see gtctl approve
+   9  nudge: it waits until it can be typed
   64  wrong use
+  70  simulate: a promise was broken, or it never came to rest
   75  another process acts on this town
  130  interrupted";
 
@@ -52,7 +58,9 @@ impl Exit {
             Self::Held => 5,
             Self::Config => 6,
             Self::Refused => 8,
+            Self::Queued => 9,
             Self::Usage => 64,
+            Self::Broken => 70,
             Self::Locked => 75,
             Self::Interrupted => 130,
         }

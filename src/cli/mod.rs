@@ -1,16 +1,25 @@
 //! The command line: one file a verb, each with its arguments, its call, what it prints and its exit code.
 
 mod approve;
+mod change;
+mod confirm;
 mod context;
 mod controller;
 mod events;
 pub mod exit;
+mod nudge;
 mod park;
 mod print;
 mod reconcile;
+mod record;
+mod replay;
 mod reset_backoff;
+mod restart;
 mod schema;
+mod simulate;
+mod start;
 mod status;
+mod stop;
 mod validate;
 mod why;
 
@@ -66,6 +75,14 @@ enum Verb {
     Why(why::Arguments),
     /// Show what happened
     Events(events::Arguments),
+    /// Start what was stopped, and what waits or loops
+    Start(start::Arguments),
+    /// Stop objects; they stay down until `start`
+    Stop(stop::Arguments),
+    /// End agents and start them again; what does not run is started
+    Restart(restart::Arguments),
+    /// Type a line into an agent, and say whether it took it
+    Nudge(nudge::Arguments),
     /// Rest rigs for a while: their witness and refinery stop, nothing starts
     Park(park::Arguments),
     /// End the rest of parked rigs
@@ -74,6 +91,8 @@ enum Verb {
     Dock(park::Arguments),
     /// End the rest of docked rigs
     Undock(park::Back),
+    /// Decide recorded passes anew, and say where the plans differ; needs no town
+    Replay(replay::Arguments),
     /// Forget restarts, so that what waits or loops starts at once
     ResetBackoff(reset_backoff::Arguments),
     /// Lift a refusal, once
@@ -81,6 +100,8 @@ enum Verb {
     /// Check the files of the town, without touching tmux
     #[command(visible_alias = "check")]
     Validate(validate::Arguments),
+    /// Try the files of the town in a simulated world: does all come up, and stay up whatever happens?
+    Simulate(simulate::Arguments),
     /// Print the JSON schema of town.toml
     Schema,
 }
@@ -112,6 +133,9 @@ async fn dispatch(cli: Cli) -> Exit {
     if matches!(verb, Verb::Schema) {
         return schema::run();
     }
+    if let Verb::Replay(arguments) = &verb {
+        return replay::run(output, arguments);
+    }
     let context = match context::Context::locate(town.as_deref(), output) {
         Ok(context) => context,
         Err(exit) => return exit,
@@ -124,6 +148,10 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::Status(arguments) => status::run(&context, &arguments).await,
         Verb::Why(arguments) => why::run(&context, &arguments).await,
         Verb::Events(arguments) => events::run(&context, &arguments).await,
+        Verb::Start(arguments) => start::run(&context, &arguments).await,
+        Verb::Stop(arguments) => stop::run(&context, &arguments).await,
+        Verb::Restart(arguments) => restart::run(&context, &arguments).await,
+        Verb::Nudge(arguments) => nudge::run(&context, &arguments).await,
         Verb::Park(arguments) => park::run(&context, Parked, &arguments).await,
         Verb::Dock(arguments) => park::run(&context, Docked, &arguments).await,
         Verb::Unpark(arguments) => park::run(&context, Active, &arguments.ending(Parked)).await,
@@ -131,6 +159,8 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::ResetBackoff(arguments) => reset_backoff::run(&context, &arguments).await,
         Verb::Approve(arguments) => approve::run(&context, &arguments).await,
         Verb::Validate(arguments) => validate::run(&context, &arguments),
+        Verb::Simulate(arguments) => simulate::run(&context, &arguments),
+        Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),
     };
     done.unwrap_or_else(|exit| exit)

@@ -1,15 +1,15 @@
 //! `gtctl park`, `dock`, `unpark`, `undock`: edit town.toml, nothing else. The controller sees the file change, as it would see an editor's.
 
-use std::io::{BufRead, IsTerminal};
-
 use clap::Args;
 use similar::TextDiff;
 
 use super::approve::lift_refusal;
+use super::confirm::confirmed;
 use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use super::status::{Controller, controller};
+use crate::machine::ThisMachine;
 use crate::model::{Address, Name, Period};
 use crate::plan::Options;
 use crate::report::words;
@@ -99,7 +99,8 @@ fn until(text: &str) -> Result<jiff::Timestamp, String> {
 
 /// Makes the edit.
 pub async fn run(context: &Context, state: RigState, arguments: &Arguments) -> Result<Exit, Exit> {
-    let files = read_all(&context.root).map_err(|diagnostics| context.config(&diagnostics))?;
+    let files =
+        read_all(&ThisMachine::new(), &context.root).map_err(|diagnostics| context.config(&diagnostics))?;
     let rigs = rigs(&files, &arguments.rigs)?;
     if arguments.until.is_some_and(|until| until <= jiff::Timestamp::now()) {
         print::error("--until lies in the past", None);
@@ -216,14 +217,4 @@ fn check_ending(files: &TownFiles, rig: &Name, ending: Option<RigState>) -> Resu
 fn diff(before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
     diff.unified_diff().context_radius(2).header(TOWN_TOML, TOWN_TOML).to_string()
-}
-
-/// Asks at the terminal; without one the answer is no.
-fn confirmed(question: &str) -> bool {
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    print::note(&format!("{question} Only 'yes' will do:"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }

@@ -5,9 +5,11 @@ use clap::Args;
 use super::context::Context;
 use super::exit::Exit;
 use super::print;
+use super::record::Record;
 use crate::act::Outcome;
-use crate::controller::once::{Progress, Totals, carry_out};
+use crate::controller::once::{Only, Progress, Totals, carry_out};
 use crate::controller::{Pass, Reconciler};
+use crate::machine::ThisMachine;
 use crate::observed::host::Host;
 use crate::plan::{Action, Decision, Options, Plan};
 use crate::report::{json, text, words};
@@ -16,10 +18,12 @@ use crate::report::{json, text, words};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only print the plan; no side effects
-    #[arg(long)]
+    #[arg(long, conflicts_with = "record")]
     dry_run: bool,
     #[command(flatten)]
     plan: PlanArguments,
+    #[command(flatten)]
+    record: Record,
 }
 
 /// Arguments of `plan`.
@@ -49,12 +53,14 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     let mut reconciler = context.open(arguments.plan.options().0)?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     reconciler.take_up();
+    arguments.record.apply(&mut reconciler);
     let first = reconciler.look_well().await;
     let nothing = first.plan.steps().next().is_none();
     if !context.is_json() {
         print_plan(context, &reconciler, &first);
     }
-    let (totals, last) = carry_out(&mut reconciler, first, |progress| tell(context, &progress)).await;
+    let (totals, last) =
+        carry_out(&mut reconciler, first, &Only::All, |progress| tell(context, &progress)).await;
     if context.is_json() {
         print::json(
             &serde_json::json!({ "format-version": json::FORMAT_VERSION, "totals": totals, "refusal": last.refusal }),
@@ -78,7 +84,7 @@ pub async fn plan(context: &Context, (options, detailed): (Options, bool)) -> Re
     })
 }
 
-fn print_plan(context: &Context, reconciler: &Reconciler<Host>, pass: &Pass) {
+fn print_plan(context: &Context, reconciler: &Reconciler<Host<ThisMachine>>, pass: &Pass) {
     let town = reconciler.root().path().display().to_string();
     if context.is_json() {
         print::json(&json::plan(&pass.plan, &pass.observed, &town));

@@ -6,6 +6,7 @@ use super::context::{Context, object};
 use super::exit::Exit;
 use super::print;
 use super::status::{Controller, controller};
+use crate::controller::requests::Change;
 use crate::controller::socket::{self, Answer, Request};
 use crate::model::Address;
 use crate::plan::Options;
@@ -34,7 +35,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     };
     let reset = match controller(context).await {
         Controller::Running(_) => {
-            match socket::ask(&context.root, &Request::ResetBackoff { objects }).await {
+            match socket::ask(&context.root, &Request::Change(Change::ResetBackoff { objects })).await {
                 Ok(Some(Answer::Done { objects })) => objects,
                 Ok(answer) => {
                     print::error(&format!("the controller did not do it: {answer:?}"), None);

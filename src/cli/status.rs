@@ -3,12 +3,13 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::context::{Context, object};
+use super::context::{Context, object, world};
 use super::exit::Exit;
 use super::print;
 use crate::controller::Reconciler;
 use crate::controller::lock::current_holder;
 use crate::controller::socket::{self, Answer, Request, Status};
+use crate::machine::ThisMachine;
 use crate::model::{Seen, Why};
 use crate::observed::Server;
 use crate::observed::host::Host;
@@ -36,7 +37,7 @@ struct Shown {
 /// Looks, and shows. If the files are wrong but a controller keeps the town by an earlier reading of them, that is shown.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     let controller = controller(context).await;
-    let (shown, wrong_files) = match Reconciler::open(context.root.clone(), Options::default()) {
+    let (shown, wrong_files) = match Reconciler::open(&world(), context.root.clone(), Options::default()) {
         Ok(reconciler) => {
             context.check_environment(reconciler.desired())?;
             (look(&reconciler, arguments).await?, None)
@@ -66,7 +67,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     Ok(exit_of(&shown))
 }
 
-async fn look(reconciler: &Reconciler<Host>, arguments: &Arguments) -> Result<Shown, Exit> {
+async fn look(reconciler: &Reconciler<Host<ThisMachine>>, arguments: &Arguments) -> Result<Shown, Exit> {
     let only = arguments.object.as_deref().map(|text| object(reconciler.desired(), text)).transpose()?;
     let pass = reconciler.look().await;
     let alive =

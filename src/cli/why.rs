@@ -6,6 +6,7 @@ use serde_json::json;
 use super::context::{Context, object};
 use super::exit::Exit;
 use super::print;
+use crate::machine::ThisMachine;
 use crate::plan::Options;
 use crate::report::{events, text};
 
@@ -29,7 +30,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         print::error(&format!("there is no verdict on {address}"), None);
         return Err(Exit::NotFound);
     };
-    let all = events::read(&context.root.gtctl_dir()).map_err(|error| {
+    let all = events::read(&ThisMachine::new(), &context.root.gtctl_dir()).map_err(|error| {
         print::error(&format!("the event log cannot be read: {error}"), None);
         Exit::Failed
     })?;

@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::desired::{Desired, desire};
 use crate::ledger::Ledger;
+use crate::machine::Disk;
 use crate::model::{Address, Stamp};
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
 use crate::town::files::stops::read_stops;
-use crate::town::files::{TownFiles, read_all};
+use crate::town::files::{TownFiles, reread_all};
 
 /// Files whose absence, once they were there, is not an instruction. A wisp file may go: gt documents that as unparking.
 const FILES_NOT_TO_GO: &[&str] =
     &["town.toml", "mayor/rigs.json", "mayor/daemon.json", "settings/config.json"];
 
 /// The files in force.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The town.
     pub root: TownRoot,
@@ -39,14 +40,14 @@ pub struct ConfigTrouble {
 
 impl Config {
     /// Reads all files. Without a good reading there is nothing to fall back on.
-    pub fn open(root: TownRoot, ledger: &Ledger) -> Result<Self, Vec<Diagnostic>> {
-        let (files, desired) = read(&root, ledger)?;
+    pub fn open(disk: &dyn Disk, root: TownRoot, ledger: &Ledger) -> Result<Self, Vec<Diagnostic>> {
+        let (files, desired) = read(disk, &root, ledger, None)?;
         Ok(Self { root, files, desired, trouble: None })
     }
 
     /// Reads all files again. Wrong ones leave the last good reading in force. What is to be told of it, if it is news.
-    pub fn reread(&mut self, ledger: &Ledger, now: &Stamp) -> Option<String> {
-        match read(&self.root, ledger) {
+    pub fn reread(&mut self, disk: &dyn Disk, ledger: &Ledger, now: &Stamp) -> Option<String> {
+        match read(disk, &self.root, ledger, Some(&self.files)) {
             Ok((files, desired)) => {
                 let gone: Vec<Address> = self
                     .desired
@@ -81,8 +82,8 @@ impl Config {
     }
 
     /// Reads ESTOP and gt's shutdown lock again, without the other files: somebody may be stopping the town this very moment.
-    pub fn reread_stops(&mut self) {
-        let stops = read_stops(self.root.path(), &self.files.wisps.keys().cloned().collect());
+    pub fn reread_stops(&mut self, disk: &dyn Disk) {
+        let stops = read_stops(disk, self.root.path(), &self.files.wisps.keys().cloned().collect());
         if stops == self.files.stops {
             return;
         }
@@ -101,8 +102,13 @@ impl Config {
 }
 
 /// Reads all files and makes the graph, or tells all that is wrong.
-fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Diagnostic>> {
-    let files = read_all(root)?;
+fn read(
+    disk: &dyn Disk,
+    root: &TownRoot,
+    ledger: &Ledger,
+    before: Option<&TownFiles>,
+) -> Result<(TownFiles, Desired), Vec<Diagnostic>> {
+    let files = reread_all(disk, root, before)?;
     let there = present(&files);
     let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
         .iter()
@@ -118,7 +124,7 @@ fn read(root: &TownRoot, ledger: &Ledger) -> Result<(TownFiles, Desired), Vec<Di
 }
 
 fn present(files: &TownFiles) -> BTreeSet<&'static str> {
-    let settings = files.root.path().join("settings/config.json").exists();
-    let there = [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some(), settings];
+    let there =
+        [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some(), files.disabled_patrols.there];
     FILES_NOT_TO_GO.iter().copied().zip(there).filter(|(_, there)| *there).map(|(file, _)| file).collect()
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-use crate::act::processes::ended;
+use crate::machine::Machine;
 use crate::model::ProcessId;
 use crate::observed::processes;
 
 /// Waits on a pidfd for each process that it was told of, and for the agent behind each that is a wrapping shell.
 #[derive(Debug)]
-pub struct Ear {
+pub struct Ear<M> {
+    machine: M,
     waiting: BTreeMap<ProcessId, JoinHandle<()>>,
     /// Which agent is listened to behind which shell.
     behind: BTreeMap<ProcessId, ProcessId>,
@@ -25,13 +26,16 @@ pub struct Ear {
 /// How long after the end of a shell's child, and after that, the shell is looked at again.
 const AFTERWARDS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
+/// A wait without an end; longer ones overflow the timer.
+const FOR_EVER: Duration = Duration::from_secs(1 << 32);
+
 /// What the patience with a shell begins with when a child of it has ended for nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Ear {
+impl<M: Machine> Ear<M> {
     /// An ear that reports to `heard`.
-    pub fn new(heard: UnboundedSender<()>) -> Self {
-        Self { waiting: BTreeMap::new(), behind: BTreeMap::new(), patience: BTreeMap::new(), heard }
+    pub fn new(machine: M, heard: UnboundedSender<()>) -> Self {
+        Self { machine, waiting: BTreeMap::new(), behind: BTreeMap::new(), patience: BTreeMap::new(), heard }
     }
 
     /// Listens to exactly these processes from now on, and to the agents behind those that are shells.
@@ -48,8 +52,8 @@ impl Ear {
         let mut all = to.clone();
         for shell in to {
             let patience = self.patience.get(shell).copied().unwrap_or_default();
-            let child = processes::wrapped(shell.pid)
-                .filter(|child| processes::lived(*child, since_boot) >= patience);
+            let child = processes::wrapped(&self.machine, shell.pid)
+                .filter(|child| processes::lived(&self.machine, *child, since_boot) >= patience);
             if let Some(child) = child {
                 self.behind.insert(*shell, child);
                 all.insert(child);
@@ -64,9 +68,9 @@ impl Ear {
         });
         for id in all {
             self.waiting.entry(id).or_insert_with(|| {
-                let heard = self.heard.clone();
+                let (machine, heard) = (self.machine.clone(), self.heard.clone());
                 tokio::spawn(async move {
-                    ended(id).await;
+                    machine.ended(&[id], FOR_EVER).await;
                     // Nobody listens any more only when the controller is leaving.
                     let _ = heard.send(());
                 })
@@ -75,7 +79,7 @@ impl Ear {
     }
 }
 
-impl Ear {
+impl<M: Machine> Ear<M> {
     /// Asks for looks a little later. A wrapper that is about to `exec` a shell makes no noise when it does.
     fn listen_again(&self) {
         let heard = self.heard.clone();
@@ -90,7 +94,7 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl<M> Drop for Ear<M> {
     fn drop(&mut self) {
         for task in self.waiting.values() {
             task.abort();

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use std::time::{Duration, Instant};
 
+use crate::machine;
 use crate::model::Seen;
-use crate::observed::processes;
 use crate::town::TownRoot;
 
 /// The lock, held for as long as this lives.
@@ -92,7 +92,7 @@ fn is_dying(file: &File) -> bool {
         Err(_) => false,
         Ok(None) => true,
         Ok(Some(pid)) => {
-            matches!(processes::find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
+            matches!(machine::find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
         }
     }
 }

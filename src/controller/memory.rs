@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::ledger::{self, Ledger};
+use crate::machine::Disk;
 use crate::model::Why;
 
 /// The ledger, and whether it is on disk as it is here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Memory {
     directory: PathBuf,
     ledger: Ledger,
@@ -17,8 +18,8 @@ pub struct Memory {
 
 impl Memory {
     /// Reads the ledger. One that cannot be read is an empty one with its trouble: no strikes are guessed from that.
-    pub fn open(directory: PathBuf) -> Self {
-        let (ledger, readable) = match ledger::load(&directory) {
+    pub fn open(disk: &dyn Disk, directory: PathBuf) -> Self {
+        let (ledger, readable) = match ledger::load(disk, &directory) {
             Ok(ledger) => (ledger, true),
             Err(error) => (Ledger { trouble: Some(Why::of(&error)), ..Ledger::default() }, false),
         };
@@ -42,14 +43,16 @@ impl Memory {
     }
 
     /// Writes the ledger if it has changed, or could not be written the last time; false if the disk does not take it.
-    pub fn save(&mut self) -> bool {
+    ///
+    /// One that could not be read is not written over, but read again: whoever mends it need not end the controller for that.
+    pub fn save(&mut self, disk: &dyn Disk) -> bool {
         if !self.readable {
-            return false;
+            return self.read_again(disk);
         }
         if !self.unsaved && self.ledger.trouble.is_none() {
             return true;
         }
-        match ledger::save(&self.directory, &self.ledger) {
+        match ledger::save(disk, &self.directory, &self.ledger) {
             Ok(()) => {
                 self.unsaved = false;
                 self.ledger.trouble = None;
@@ -64,5 +67,49 @@ impl Memory {
                 false
             }
         }
+    }
+
+    /// What was learned without a memory is learned again by the next look; only what this process has under way is kept.
+    fn read_again(&mut self, disk: &dyn Disk) -> bool {
+        match ledger::load(disk, &self.directory) {
+            Ok(ledger) => {
+                let Ledger { in_flight, resting, .. } = std::mem::take(&mut self.ledger);
+                self.ledger = Ledger { in_flight, resting, ..ledger };
+                (self.readable, self.unsaved) = (true, false);
+                true
+            }
+            Err(error) => {
+                self.ledger.trouble = Some(Why::of(&error));
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::ThisMachine;
+
+    #[test]
+    fn s100_a_ledger_that_is_mended_is_read_without_a_new_controller() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(ledger::LEDGER_FILE);
+        let mut before = Memory::open(&ThisMachine::new(), directory.path().to_owned());
+        before.lasting().approvals.insert("abc".into());
+        assert!(before.save(&ThisMachine::new()));
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+
+        let mut memory = Memory::open(&ThisMachine::new(), directory.path().to_owned());
+        memory.volatile().in_flight.insert(crate::model::Address::Deacon);
+        assert!(!memory.save(&ThisMachine::new()) && memory.ledger().trouble.is_some());
+        std::fs::write(&file, &whole).unwrap();
+
+        assert!(memory.save(&ThisMachine::new()));
+        assert_eq!(memory.ledger().trouble, None);
+        assert_eq!(memory.ledger().approvals, before.ledger().approvals);
+        assert_eq!(memory.ledger().in_flight.len(), 1, "what is under way stays so");
+        assert_eq!(std::fs::read(&file).unwrap(), whole);
     }
 }

@@ -11,9 +11,12 @@ mod memory;
 mod news;
 pub mod once;
 mod reconciler;
+pub mod requests;
+mod rhythm;
 pub mod run;
 pub mod socket;
 mod watch;
 
 pub use config::ConfigTrouble;
 pub use reconciler::{Pass, Reconciler, World};
+pub use rhythm::Rhythm;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::machine::Disk;
 use crate::model::{Address, Reason, Seen, Stamp};
 use crate::observed::Server;
 use crate::plan::{Decision, Plan, State, Verdict};
@@ -17,7 +18,7 @@ const RUNNING: &str = "running";
 const LOST: &str = "lost";
 
 /// Tells what is new.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct News {
     log: EventLog,
     objects: BTreeMap<Address, String>,
@@ -32,8 +33,8 @@ impl News {
     }
 
     /// Takes up where the log ends: what an earlier process told of a state that still lasts is not told again.
-    pub fn take_up(&mut self) {
-        for event in self.log.tail() {
+    pub fn take_up(&mut self, disk: &dyn Disk) {
+        for event in self.log.tail(disk) {
             let (Some(object), Kind::Held, Some(reason)) = (event.object, event.kind, event.reason) else {
                 continue;
             };
@@ -42,17 +43,17 @@ impl News {
     }
 
     /// Appends to the event log, and to the program's own log.
-    pub fn tell(&self, events: &[Event]) {
+    pub fn tell(&self, disk: &dyn Disk, events: &[Event]) {
         for event in events {
             tracing::info!("{}", words::event_line(event));
         }
-        if let Err(error) = self.log.append(events) {
+        if let Err(error) = self.log.append(disk, events) {
             tracing::warn!(%error, "the event log cannot be written");
         }
     }
 
     /// Tells what a pass shows that the one before did not.
-    pub fn of_pass(&mut self, pass: &Pass) {
+    pub fn of_pass(&mut self, disk: &dyn Disk, pass: &Pass) {
         let now = &pass.observed.at;
         let mut events: Vec<Event> = self.of_server(pass).into_iter().collect();
         let tmux_answers = matches!(&pass.observed.server, Seen::Known(Server::Up(_) | Server::Down));
@@ -62,7 +63,7 @@ impl News {
             events.extend(self.of_verdict(verdict, now));
         }
         events.extend(self.of_refusal(&pass.plan, now));
-        self.tell(&events);
+        self.tell(disk, &events);
     }
 
     /// Forgets what was told of an object that is acted on: whatever it becomes is news.

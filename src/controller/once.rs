@@ -1,6 +1,6 @@
 //! `gtctl reconcile`: carries out one plan, exactly that, and waits until each of its steps has come to something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -57,14 +57,37 @@ pub struct Totals {
     pub skipped: usize,
 }
 
+/// What of a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+pub enum Only<'a> {
+    /// All of it.
+    All,
+    /// What concerns these objects.
+    These(&'a BTreeSet<Address>),
+}
+
+impl Only<'_> {
+    fn has(&self, address: &Address) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(objects) => objects.contains(address),
+        }
+    }
+}
+
 /// Carries out `first` and reports on the way; the last plan tells what is held now.
 pub async fn carry_out<W: World>(
     reconciler: &mut Reconciler<W>,
     first: Pass,
+    only: &Only<'_>,
     mut report: impl FnMut(Progress<'_>),
 ) -> (Totals, Plan) {
-    let mut left: BTreeMap<Address, &'static str> =
-        first.plan.steps().map(|(verdict, step)| (verdict.address.clone(), step.action.word())).collect();
+    let mut left: BTreeMap<Address, &'static str> = first
+        .plan
+        .steps()
+        .filter(|(verdict, _)| only.has(&verdict.address))
+        .map(|(verdict, step)| (verdict.address.clone(), step.action.word()))
+        .collect();
     let mut totals = Totals { held: first.plan.counts().held, ..Totals::default() };
     let mut under_way: JoinSet<(Order, Outcome)> = JoinSet::new();
     let mut pass = first;

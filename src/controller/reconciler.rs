@@ -9,25 +9,46 @@ use super::news::News;
 use crate::act::{Do, Order, Outcome};
 use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, Record, ServerSeen};
+use crate::machine::{Disk, Machine, Signal};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
+use crate::observed::host::Host;
 use crate::observed::tmux::Socket;
-use crate::observed::{Look, Observed, Server, Wants};
+use crate::observed::{Look, Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, plan};
 use crate::report::events::{Event, EventLog, Kind};
+use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
 use crate::town::files::TownFiles;
 
-/// Everything outside: an eye and a hand for one tmux server.
+/// Everything outside: an eye and a hand for one tmux server, and the disk.
 pub trait World: Look + Do + Clone + Send + Sync + 'static {
-    /// The world with this tmux server in it.
-    fn at(socket: &Socket, timeout: Duration) -> Self;
+    /// The same world with another tmux server in it.
+    fn at(&self, socket: &Socket, timeout: Duration) -> Self;
+
+    /// The files of this world.
+    fn disk(&self) -> &dyn Disk;
+
+    /// Makes a tmux server collect its children, and gives it a moment for that; false if it cannot be told.
+    fn poke(&self, server: ProcessId) -> impl Future<Output = bool> + Send;
 }
 
-impl World for crate::observed::host::Host {
-    fn at(socket: &Socket, timeout: Duration) -> Self {
-        Self::new(crate::observed::tmux::Tmux::new(socket.clone(), timeout))
+impl<M: Machine> World for Host<M> {
+    fn at(&self, socket: &Socket, timeout: Duration) -> Self {
+        Self::new(self.machine.clone(), socket.clone(), timeout)
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &self.machine
+    }
+
+    async fn poke(&self, server: ProcessId) -> bool {
+        let told = self.machine.signal(server, Signal::Child).is_ok();
+        if told {
+            self.machine.sleep(AFTER_POKE).await;
+        }
+        told
     }
 }
 
@@ -44,7 +65,7 @@ pub struct Pass {
 }
 
 /// One town being kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reconciler<W> {
     /// Eye and hand.
     pub world: W,
@@ -54,15 +75,16 @@ pub struct Reconciler<W> {
     options: Options,
     /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
     before: BTreeMap<Address, Record>,
+    recorder: Option<Recorder>,
 }
 
 impl<W: World> Reconciler<W> {
     /// Reads the files and the ledger; no side effects. Without valid files nothing is kept, and what is wrong with them is told.
-    pub fn open(root: TownRoot, options: Options) -> Result<Self, Vec<Diagnostic>> {
+    pub fn open(world: &W, root: TownRoot, options: Options) -> Result<Self, Vec<Diagnostic>> {
         let directory = root.gtctl_dir();
-        let memory = Memory::open(directory.clone());
-        let config = Config::open(root, memory.ledger())?;
-        let world = W::at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
+        let memory = Memory::open(world.disk(), directory.clone());
+        let config = Config::open(world.disk(), root, memory.ledger())?;
+        let world = world.at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
         Ok(Self {
             world,
             config,
@@ -70,12 +92,18 @@ impl<W: World> Reconciler<W> {
             news: News::new(EventLog::new(&directory)),
             options,
             before: BTreeMap::new(),
+            recorder: None,
         })
     }
 
     /// Prepares for acting: what was told before is not told again.
     pub fn take_up(&mut self) {
-        self.news.take_up();
+        self.news.take_up(self.world.disk());
+    }
+
+    /// Records each pass that is learnt from.
+    pub fn record_to(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
     }
 
     /// The graph in force.
@@ -121,26 +149,27 @@ impl<W: World> Reconciler<W> {
     ///
     /// Before that it looks at what freezes the town: who is stopping it this very moment must not be fought.
     pub async fn look_well(&mut self) -> Pass {
-        self.config.reread_stops();
+        self.config.reread_stops(self.world.disk());
         let pass = self.look().await;
         let is_untold =
             |verdict: &Verdict| matches!(verdict.state, State::Ending | State::Dead { exit: None, .. });
         let Seen::Known(Server::Up(server)) = &pass.observed.server else { return pass };
-        if !pass.plan.verdicts.iter().any(is_untold)
-            || crate::act::processes::signal(server.id, rustix::process::Signal::CHILD).is_err()
-        {
+        if !pass.plan.verdicts.iter().any(is_untold) || !self.world.poke(server.id).await {
             return pass;
         }
-        tokio::time::sleep(AFTER_POKE).await;
         self.look().await
     }
 
     fn wants(&self) -> Wants {
         let ledger = self.ledger();
         let past = |(address, record): (&Address, &Record)| {
-            Some((address.clone(), record.incarnation.as_ref()?.process))
+            let process = record.incarnation.as_ref()?.process;
+            let boot = record.since.as_ref().map(|since| since.boot.clone());
+            Some((address.clone(), PastProcess { process, boot }))
         };
-        let server = ledger.server.as_ref().map(|server| (server.process, server.socket.clone()));
+        let server = ledger.server.as_ref().map(|server| {
+            (PastProcess { process: server.process, boot: server.boot.clone() }, server.socket.clone())
+        });
         self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server)
     }
 
@@ -149,17 +178,18 @@ impl<W: World> Reconciler<W> {
         let now = self.world.now();
         let aim = |desired: &Desired| (desired.socket.clone(), desired.policy.controller.tmux_timeout);
         let before = aim(self.desired());
-        let text = self.config.reread(self.memory.ledger(), &now);
+        let text = self.config.reread(self.world.disk(), self.memory.ledger(), &now);
         let after = aim(self.desired());
         if after != before {
-            self.world = W::at(&after.0, after.1.get());
+            self.world = self.world.at(&after.0, after.1.get());
         }
         let event = text.map(|text| Event::of_town(now.wall, Kind::Config, text));
-        self.news.tell(event.as_slice());
+        self.news.tell(self.world.disk(), event.as_slice());
     }
 
     /// Learns from a look: which lives there are, which server, which files. Tells what is new, and writes the ledger if it changed.
     pub fn learn(&mut self, pass: &Pass) {
+        self.keep_record(pass);
         let now = &pass.observed.at;
         let alive: Vec<(Address, Incarnation, Duration)> = pass
             .plan
@@ -192,6 +222,7 @@ impl<W: World> Reconciler<W> {
                 self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
             }
         }
+        self.drop_void_requests(pass);
         let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
         if !stops
             && pass.plan.refusal.is_none()
@@ -201,8 +232,21 @@ impl<W: World> Reconciler<W> {
             // What was approved is not wanted any more; the next mistake needs its own approval.
             self.memory.lasting().approvals.clear();
         }
-        self.memory.save();
-        self.news.of_pass(pass);
+        self.memory.save(self.world.disk());
+        self.news.of_pass(self.world.disk(), pass);
+    }
+
+    /// Records a pass while files and memory are what its plan was made from.
+    fn keep_record(&mut self, pass: &Pass) {
+        if let Some(recorder) = &mut self.recorder {
+            let inputs = Inputs {
+                desired: &self.config.desired,
+                observed: &pass.observed,
+                ledger: self.memory.ledger(),
+                options: self.options,
+            };
+            recorder.pass(self.world.disk(), &inputs, &pass.plan);
+        }
     }
 
     /// Prepares the steps whose turn it is and that `wanted` lets through: records their starts on disk, then hands out the orders. If the
@@ -219,7 +263,7 @@ impl<W: World> Reconciler<W> {
             let event = words::event_of_step(verdict, step, &order, now);
             handed.push((order, event));
         }
-        if !self.memory.save() {
+        if !self.memory.save(self.world.disk()) {
             handed.retain(|(order, _)| order.action.launch().is_none());
         }
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
@@ -227,7 +271,7 @@ impl<W: World> Reconciler<W> {
             self.memory.volatile().in_flight.insert(order.address.clone());
             self.news.acted_on(&order.address);
         }
-        self.news.tell(&events);
+        self.news.tell(self.world.disk(), &events);
         orders
     }
 
@@ -249,21 +293,20 @@ impl<W: World> Reconciler<W> {
                     chance,
                 );
             }
-            Action::Nudge { text, .. } => {
-                let ledger = self.memory.lasting();
-                ledger.nudges.retain(|nudge| nudge.address != order.address || nudge.text != *text);
-            }
+            Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
             Action::Kill(_) | Action::Adopt(_) => {}
         }
     }
 
-    fn order(&self, address: &Address, action: &Action) -> Order {
+    /// What carrying out a step of the plan takes.
+    pub fn order(&self, address: &Address, action: &Action) -> Order {
         let controller = &self.desired().policy.controller;
         let hex = format!("{:016x}", self.world.draw());
         Order {
             address: address.clone(),
             action: action.clone(),
             town: self.desired().town.clone(),
+            root: self.desired().root.clone(),
             recipe: self.desired().objects.get(address).map(|object| object.recipe.clone()),
             // Sixteen hex digits are more than twelve.
             incarnation: IncarnationId::from_hex(&hex).unwrap_or_else(|| unreachable!("16 hex digits")),
@@ -287,7 +330,12 @@ impl<W: World> Reconciler<W> {
             (Outcome::Done(_), Action::Kill(fence)) => {
                 let ledger = self.memory.lasting();
                 ledger.objects.remove(&order.address);
-                ledger.approvals.remove(fence.label());
+                ledger.restarts.remove(&order.address);
+                ledger.approvals.remove(&fence.life());
+            }
+            (outcome, Action::Nudge { .. }) => {
+                let waits = matches!(outcome, Outcome::Refused(_));
+                self.memory.lasting().end_nudge(&order.address, waits);
             }
             (Outcome::Refused(_), Action::Start(_) | Action::Restart(_)) => {
                 if let Some(before) = self.before.remove(&order.address) {
@@ -298,6 +346,8 @@ impl<W: World> Reconciler<W> {
         }
         match outcome {
             Outcome::Done(_) => self.memory.volatile().resting.remove(&order.address),
+            // Typed is typed, whether or not anything shows it.
+            Outcome::Unconfirmed(_) if matches!(order.action, Action::Nudge { .. }) => None,
             // A start that fails has its backoff; what else comes to nothing must not be repeated at once, for ever.
             Outcome::Failed(_) if order.action.launch().is_some() => None,
             Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Unconfirmed(_) => {
@@ -305,33 +355,46 @@ impl<W: World> Reconciler<W> {
                 self.memory.volatile().rest(&order.address, now, resync)
             }
         };
-        self.memory.save();
-        self.news.tell(&[words::event_of_outcome(order, outcome, now)]);
+        self.memory.save(self.world.disk());
+        self.news.tell(self.world.disk(), &[words::event_of_outcome(order, outcome, now)]);
     }
 
-    /// Forgets the restarts of these objects; those that had any.
-    pub fn reset_backoff(&mut self, addresses: &[Address]) -> Vec<Address> {
-        let ledger = self.memory.lasting();
-        let reset = addresses.iter().filter(|address| ledger.reset(address)).cloned().collect();
-        self.memory.save();
-        reset
+    /// Changes what is remembered because somebody asked for it.
+    pub fn ask<T>(&mut self, change: impl FnOnce(&mut Ledger, &Stamp) -> T) -> T {
+        let now = self.world.now();
+        let answer = change(self.memory.lasting(), &now);
+        self.memory.save(self.world.disk());
+        answer
     }
 
-    /// Allows to stop these lives although there are many of them.
-    pub fn approve(&mut self, lives: Vec<String>) {
-        self.memory.lasting().approvals.extend(lives);
-        self.memory.save();
+    /// Changes what is remembered in this process alone, to see what a plan would be then.
+    pub fn suppose(&mut self, change: impl FnOnce(&mut Ledger, &Stamp)) {
+        let now = self.world.now();
+        change(self.memory.volatile(), &now);
     }
 
-    /// Stops missing a file that was removed on purpose.
-    pub fn forget_file(&mut self, file: &str) {
-        self.memory.lasting().files.remove(file);
-        self.memory.save();
+    /// Drops requests that can come to nothing any more, and tells of the nudges among them.
+    fn drop_void_requests(&mut self, pass: &Pass) {
+        let mut events = Vec::new();
+        for verdict in &pass.plan.verdicts {
+            let waits = self.ledger().restarts.contains_key(&verdict.address)
+                || self.ledger().nudges.iter().any(|nudge| nudge.address == verdict.address);
+            let Some(life) = waits.then(|| verdict.state.life()).flatten() else { continue };
+            let now = &pass.observed.at;
+            for (nudge, why) in self.memory.lasting().drop_void_requests(&verdict.address, life, now) {
+                let text = format!("the nudge of {} was not typed: {why}", nudge.by);
+                events.push(Event {
+                    object: Some(nudge.address),
+                    ..Event::of_town(now.wall, Kind::Outcome, text)
+                });
+            }
+        }
+        self.news.tell(self.world.disk(), &events);
     }
 
     /// Tells something that is no part of a pass.
     pub fn tell(&self, event: Event) {
-        self.news.tell(&[event]);
+        self.news.tell(self.world.disk(), &[event]);
     }
 
     /// The processes whose end is news.
@@ -353,7 +416,8 @@ impl<W: World> Reconciler<W> {
 /// forgetting it would double them.
 fn server_to_remember(pass: &Pass, ledger: &Ledger) -> Option<ServerSeen> {
     let Seen::Known(Server::Up(server)) = &pass.observed.server else { return None };
-    let seen = ServerSeen { process: server.id, socket: pass.observed.socket.clone() };
+    let boot = Some(pass.observed.at.boot.clone());
+    let seen = ServerSeen { process: server.id, boot, socket: pass.observed.socket.clone() };
     let moved = ledger.server.as_ref().is_some_and(|known| known.socket != seen.socket);
     let old_is_gone = matches!(pass.observed.past_server, Some(Seen::Known(false)));
     (!moved || old_is_gone).then_some(seen)

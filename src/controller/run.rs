@@ -2,7 +2,7 @@
 //! pass. What woke it is never used to decide anything.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -11,17 +11,17 @@ use tokio::task::{Id, JoinSet};
 use super::ear::Ear;
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
-use super::reconciler::{Pass, Reconciler, World};
+use super::reconciler::{Pass, Reconciler};
+use super::requests;
+use super::rhythm::Rhythm;
 use super::socket::{Answer, Asked, ControlSocket, Request, Status};
 use super::watch::Watch;
-use crate::act::{Order, Outcome};
-use crate::model::{Seen, Why};
-use crate::observed::Server;
+use crate::act::{Do, Order, Outcome};
+use crate::machine::Machine;
+use crate::model::Why;
+use crate::observed::host::Host;
 use crate::report::events::{Event, Kind};
 use crate::report::{json, text, words};
-
-/// The shortest time between two passes, so that a storm of notices is one pass and not a thousand.
-const BETWEEN_PASSES: Duration = Duration::from_millis(2);
 
 /// What woke the controller.
 enum Wake {
@@ -37,21 +37,15 @@ enum Wake {
     Leave(&'static str),
 }
 
-struct Controller<W: World> {
-    reconciler: Reconciler<W>,
+struct Controller<M: Machine> {
+    reconciler: Reconciler<Host<M>>,
     under_way: JoinSet<Outcome>,
     orders: HashMap<Id, Order>,
-    ear: Ear,
+    ear: Ear<M>,
     watch: Option<Watch>,
     daemon_files: DaemonFiles,
     status: Status,
-    /// How many looks in a row could not see tmux.
-    blind: u32,
-}
-
-/// Whether a look could see tmux.
-fn sees(pass: &Pass) -> bool {
-    matches!(&pass.observed.server, Seen::Known(Server::Up(_) | Server::Down))
+    rhythm: Rhythm,
 }
 
 /// Everything that can wake it, besides its own actions.
@@ -66,7 +60,7 @@ struct Outside {
 }
 
 /// Runs until it is told to end, or the lock is no lock any more.
-pub async fn run<W: World>(reconciler: Reconciler<W>, lock: &TownLock) -> std::io::Result<()> {
+pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -> std::io::Result<()> {
     let root = reconciler.root().clone();
     let (heard, deaths) = unbounded_channel();
     let (changed, files) = unbounded_channel();
@@ -106,7 +100,8 @@ pub async fn run<W: World>(reconciler: Reconciler<W>, lock: &TownLock) -> std::i
         server: String::new(),
         objects: Vec::new(),
     };
-    let ear = Ear::new(heard);
+    let rhythm = Rhythm::new(reconciler.now());
+    let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let controller = Controller {
         reconciler,
         under_way: JoinSet::new(),
@@ -115,27 +110,22 @@ pub async fn run<W: World>(reconciler: Reconciler<W>, lock: &TownLock) -> std::i
         watch,
         daemon_files,
         status,
-        blind: 0,
+        rhythm,
     };
     controller.keep(outside, lock).await;
     drop(socket);
     Ok(())
 }
 
-impl<W: World> Controller<W> {
+impl<M: Machine> Controller<M> {
     async fn keep(mut self, mut outside: Outside, lock: &TownLock) {
         let text = format!("controller {} started, version {}", self.status.pid, self.status.version);
         self.reconciler.tell(Event::of_town(self.status.started, Kind::Controller, text));
-        let mut last_resync = Instant::now();
         let mut pass = self.pass().await;
         self.beat();
         loop {
             let resync = self.reconciler.desired().policy.controller.resync.get();
-            let until_resync = resync.saturating_sub(last_resync.elapsed());
-            let now = self.reconciler.now();
-            let until_wake = pass.plan.wake.as_ref().map_or(resync, |wake| now.until(wake));
-            let until_wake = until_wake.min(self.blind_for(&pass).unwrap_or(resync));
-            let pause = until_resync.min(until_wake).max(BETWEEN_PASSES);
+            let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.status.next_look = jiff::SignedDuration::try_from(pause)
                 .ok()
                 .and_then(|pause| jiff::Timestamp::now().checked_add(pause).ok());
@@ -150,7 +140,7 @@ impl<W: World> Controller<W> {
                 _ = outside.hup.recv() => Wake::Read,
                 _ = outside.usr1.recv() => Wake::Read,
                 () = tokio::time::sleep(pause) => {
-                    resynced = last_resync.elapsed() >= resync;
+                    resynced = self.rhythm.is_resync(&self.reconciler.now(), resync);
                     if resynced { Wake::Read } else { Wake::Look }
                 }
             };
@@ -170,15 +160,9 @@ impl<W: World> Controller<W> {
             }
             pass = self.pass().await;
             if resynced {
-                last_resync = Instant::now();
                 self.beat();
             }
         }
-    }
-
-    /// How soon to look again while tmux cannot be seen: after a second, then after two, four, eight …
-    fn blind_for(&self, pass: &Pass) -> Option<Duration> {
-        (!sees(pass)).then(|| Duration::from_secs(1 << self.blind.clamp(1, 10).saturating_sub(1)))
     }
 
     /// Look, learn, act, listen.
@@ -191,12 +175,9 @@ impl<W: World> Controller<W> {
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);
         }
-        if sees(&pass) {
-            self.blind = 0;
-            self.ear.listen(&Reconciler::<W>::listen_to(&pass), pass.observed.at.since_boot);
-        } else {
-            // What was heard of before goes on being heard.
-            self.blind = self.blind.saturating_add(1);
+        // While tmux cannot be seen, what was heard of before goes on being heard.
+        if self.rhythm.saw(&pass) {
+            self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
         self.status.passes += 1;
         self.status.last_pass = Some(jiff::Timestamp::now());
@@ -233,17 +214,10 @@ impl<W: World> Controller<W> {
                 ..self.status.clone()
             }),
             Request::Look => Answer::Done { objects: Vec::new() },
-            Request::ResetBackoff { objects } => {
-                Answer::Done { objects: self.reconciler.reset_backoff(&objects) }
-            }
-            Request::ForgetFile { file } => {
-                self.reconciler.forget_file(&file);
-                Answer::Done { objects: Vec::new() }
-            }
-            Request::Approve { lives } => {
-                self.reconciler.approve(lives);
-                Answer::Done { objects: Vec::new() }
-            }
+            Request::Change(change) => match requests::apply(&mut self.reconciler, &change) {
+                Ok(objects) => Answer::Done { objects },
+                Err(why) => Answer::Invalid { why },
+            },
         };
         let wake = match &answer {
             Answer::Done { .. } => Wake::Read,

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::requests::Change;
 use crate::model::Address;
 use crate::town::TownRoot;
 
@@ -26,6 +27,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// A longer line is no request.
 const LINE_SIZE_MAX: u64 = 64 * 1024;
 
+/// A longer line is no answer: a status of a thousand objects is a megabyte.
+const ANSWER_SIZE_MAX: u64 = 64 * 1024 * 1024;
+
 /// The kernel takes socket paths of up to 107 bytes.
 const PATH_LENGTH_MAX: usize = 107;
 
@@ -37,21 +41,9 @@ pub enum Request {
     Status,
     /// Look now.
     Look,
-    /// Forget the restarts of these objects.
-    ResetBackoff {
-        /// Which.
-        objects: Vec<Address>,
-    },
-    /// Do not miss a file that was removed on purpose.
-    ForgetFile {
-        /// Which.
-        file: String,
-    },
-    /// Lift a refusal.
-    Approve {
-        /// The lives that may be stopped, by their labels.
-        lives: Vec<String>,
-    },
+    /// Take note of something.
+    #[serde(untagged)]
+    Change(Change),
 }
 
 /// What a controller answers.
@@ -189,7 +181,7 @@ pub async fn ask(root: &TownRoot, request: &Request) -> io::Result<Option<Answer
         text.push('\n');
         writer.write_all(text.as_bytes()).await?;
         let mut line = String::new();
-        BufReader::new(reader).read_line(&mut line).await?;
+        BufReader::new(reader.take(ANSWER_SIZE_MAX)).read_line(&mut line).await?;
         Ok(Some(serde_json::from_str(&line)?))
     };
     tokio::time::timeout(ANSWER_WITHIN, talk).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?

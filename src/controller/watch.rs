@@ -91,8 +91,12 @@ async fn debounced(mut notices: UnboundedReceiver<()>, quiet: Duration, changed:
     }
 }
 
-/// Whether a changed path can change what should run. gt appends to files in the root all day.
+/// Whether a changed path can change what should run. gt appends to files in the root all day, and gtctl to its recordings, wherever those
+/// are: it would wake itself for ever.
 fn is_of_the_town(root: &Path, path: &Path) -> bool {
+    if path.extension().is_some_and(|extension| extension == "jsonl") {
+        return false;
+    }
     let Ok(relative) = path.strip_prefix(root) else { return true };
     let Some(name) = relative.file_name().and_then(|name| name.to_str()) else { return true };
     let in_root = relative.components().count() == 1;
@@ -133,6 +137,7 @@ mod tests {
             ("/town/.events.jsonl", false),
             ("/town/mayor/notes.md", false),
             ("/elsewhere/town.toml", true),
+            ("/elsewhere/20261121T112738.617Z-16744-0001.jsonl", false),
         ] {
             assert_eq!(is_of_the_town(root, Path::new(path)), matters, "{path}");
         }

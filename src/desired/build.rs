@@ -1,29 +1,58 @@
 //! Builds the graph, and finds all errors that only show between its parts.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::{Desired, Object, Policy};
+use super::graph::{Desired, Object, Policy, Recipe};
 use super::holds::{self, Hold, HoldKind};
 use super::names::session_name;
 use super::order;
 use super::recipes::{self, Settings, UnknownAgent};
-use crate::model::{Address, Name, Origin, Position};
+use crate::model::{Address, Name, Origin, Position, excerpt, some_of};
 use crate::observed::tmux::Socket;
 use crate::town::closest::closest;
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::files::town_toml::{RestartPolicy, RoleTable, SessionTable, TownToml};
-use crate::town::files::{Town, TownFiles};
+use crate::town::files::{GUESSES_MAX, Town, TownFiles};
+use crate::town::source::{Lines, Source};
+
+/// The size of all objects together, in bytes, more or less. One role's environment is copied to each object of the role, so two files
+/// of a megabyte could ask for a graph of many gigabytes; a thousand ordinary objects are three megabytes.
+const GRAPH_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+/// What an object of few words takes: its tables, the nodes of the maps around it.
+const OBJECT_SIZE: usize = 2048;
+
+/// After so many mistakes the rest is not told: one bad entry of a role is a mistake of each object that has the role.
+const ERRORS_MAX: usize = 1000;
+
+/// So much of an entry that is no address is shown.
+const ENTRY_SHOWN: usize = 64;
 
 /// Builds the graph of what should run, or tells everything that is wrong with the files at once.
 pub fn desire(files: &TownFiles) -> Result<Desired, Vec<Diagnostic>> {
     let default = TownToml::default();
     let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
-    let mut build = Build { files, toml, objects: BTreeMap::new(), errors: Vec::new() };
+    let mut build = Build {
+        files,
+        toml,
+        objects: BTreeMap::new(),
+        size: 0,
+        errors: Vec::new(),
+        agents: OnceCell::new(),
+        lines: OnceCell::new(),
+    };
     build.town_objects();
     for rig in files.rig_names() {
+        if build.is_too_large() {
+            break;
+        }
         build.rig_objects(&rig);
     }
     build.session_objects();
+    if build.is_too_large() {
+        return Err(vec![too_large()]);
+    }
     build.check_needs();
     build.check_cycles();
     build.check_names();
@@ -54,14 +83,20 @@ struct Build<'a> {
     files: &'a TownFiles,
     toml: &'a TownToml,
     objects: BTreeMap<Address, Object>,
+    /// The size of the objects so far.
+    size: usize,
     errors: Vec<Diagnostic>,
+    /// The names of all kinds of agents, made when the first unknown one is met.
+    agents: OnceCell<Vec<String>>,
+    /// The lines of the files that positions point to.
+    lines: OnceCell<Vec<(&'a Source, Lines<'a>)>>,
 }
 
 impl<'a> Build<'a> {
     /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town.
     fn town_objects(&mut self) {
         let roles = &self.toml.roles;
-        let workspace = self.files.root.is_workspace();
+        let workspace = self.files.workspace;
         for (address, table, enabled) in
             [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)]
         {
@@ -99,6 +134,9 @@ impl<'a> Build<'a> {
         }
         let Some((rig_key, table)) = table else { return };
         for (member, own) in &table.crew {
+            if self.is_too_large() {
+                return;
+            }
             // A bad name has been refused by the file's reader already.
             let Ok(name) = Name::parse(member) else { continue };
             let mut settings = Settings::default();
@@ -113,6 +151,9 @@ impl<'a> Build<'a> {
 
     fn session_objects(&mut self) {
         for (key, table) in &self.toml.sessions {
+            if self.is_too_large() {
+                return;
+            }
             let Ok(name) = Name::parse(key) else { continue };
             let SessionTable { enabled, agent, command, env, directory, after, restart } = table;
             let path = ["sessions", key.as_str()];
@@ -134,6 +175,10 @@ impl<'a> Build<'a> {
     }
 
     fn add(&mut self, shape: Shape, settings: &Settings<'a>) {
+        self.size += weight_of_settings(settings);
+        if self.is_too_large() {
+            return;
+        }
         let Shape { address, enabled, restart, origin } = shape;
         let prefix = address.rig().and_then(|rig| holds::prefix_of(self.files, rig));
         let session = session_name(&address, self.toml.town.naming, prefix.as_ref());
@@ -149,9 +194,13 @@ impl<'a> Build<'a> {
         }
         // Strictest first; the order of the layers decides only between equals.
         holds.sort_by(|a, b| b.kind.cmp(&a.kind));
+        self.size += weight(&recipe, &holds);
         let after = self.needs(&address, settings);
-        self.objects
-            .insert(address.clone(), Object { address, recipe, after, wave: 0, holds, restart, origin });
+        let spec = recipe.spec();
+        self.objects.insert(
+            address.clone(),
+            Object { address, recipe, spec, after, wave: 0, holds, restart, origin },
+        );
     }
 
     fn needs(&mut self, address: &Address, settings: &Settings<'_>) -> BTreeSet<Address> {
@@ -162,10 +211,12 @@ impl<'a> Build<'a> {
                 Some(need) => {
                     needs.insert(need);
                 }
+                None if self.errors.len() >= ERRORS_MAX => break,
                 None => {
                     let index = index.to_string();
                     let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
-                    self.errors.push(self.error(&path, format!("`{entry}` is not an object"), "not an object").with_help(
+                    let title = format!("`{}` is not an object", excerpt(entry, ENTRY_SHOWN).escape_debug());
+                    self.wrong(self.error(&path, title, "not an object").with_help(
                         "write mayor, deacon, witness, refinery, or an address such as gastown/crew/max or sessions/scribe",
                     ));
                 }
@@ -176,33 +227,33 @@ impl<'a> Build<'a> {
 
     /// Every object that another one needs must exist.
     fn check_needs(&mut self) {
-        let mut errors = Vec::new();
-        for object in self.objects.values() {
-            for need in object.after.iter().filter(|need| !self.objects.contains_key(*need)) {
-                let known: Vec<String> = self.objects.keys().map(ToString::to_string).collect();
+        let needs =
+            self.objects.values().flat_map(|object| object.after.iter().map(move |need| (object, need)));
+        let missing = needs.filter(|(_, need)| !self.objects.contains_key(*need));
+        let errors: Vec<Diagnostic> = missing
+            .take(ERRORS_MAX)
+            .map(|(object, need)| {
                 let title = format!("{} is to start after {need}, which does not exist", object.address);
-                errors.push(
-                    self.error(&self.after_path(&object.address), title, "named here")
-                        .with_help(format!("the objects of this town are {}", known.join(", "))),
-                );
-            }
-        }
-        self.errors.extend(errors);
+                self.error(&self.after_path(&object.address), title, "named here")
+                    .with_help(format!("the objects of this town are {}", some_of(self.objects.keys())))
+            })
+            .collect();
+        errors.into_iter().for_each(|error| self.wrong(error));
     }
 
     fn check_cycles(&mut self) {
         let edges = self.objects.iter().map(|(address, object)| (address, &object.after)).collect();
         let mut errors = Vec::new();
-        for cycle in order::cycles(&edges) {
+        for cycle in order::cycles(&edges).into_iter().take(ERRORS_MAX) {
             let Some(first) = cycle.first() else { continue };
-            let names: Vec<String> = cycle.iter().chain([first]).map(ToString::to_string).collect();
-            let title = format!("these objects wait for each other: {}", names.join(", "));
+            let title =
+                format!("these objects wait for each other: {}", some_of(cycle.iter().chain([first])));
             errors.push(
                 self.error(&self.after_path(first), title, "part of the circle")
                     .with_help("remove one of the `after` entries"),
             );
         }
-        self.errors.extend(errors);
+        errors.into_iter().for_each(|error| self.wrong(error));
     }
 
     /// Two objects must not share a session name; nor names that people cannot tell apart when they say them.
@@ -219,25 +270,45 @@ impl<'a> Build<'a> {
             let mut diagnostic = Diagnostic::error(title, self.label(&object.origin, "this one"));
             diagnostic.labels.push(self.label(&first.origin, "and this one"));
             errors.push(diagnostic.with_help("rename one of them, or give one rig another prefix"));
+            if errors.len() >= ERRORS_MAX {
+                break;
+            }
         }
-        self.errors.extend(errors);
+        errors.into_iter().for_each(|error| self.wrong(error));
     }
 
     fn unknown_agent(&mut self, unknown: &UnknownAgent<'_>) {
-        let known = recipes::agent_names(self.toml);
-        let near = closest(unknown.name, known.iter().map(String::as_str));
+        if self.errors.len() >= ERRORS_MAX {
+            return;
+        }
+        let known = self.agents.get_or_init(|| recipes::agent_names(self.toml));
+        let name = excerpt(unknown.name, ENTRY_SHOWN).escape_debug().to_string();
+        // Each guess looks at all that is known, and who has so many unknown ones has not misspelt them.
+        let near = if self.errors.len() < GUESSES_MAX {
+            closest(unknown.name, known.iter().map(String::as_str))
+        } else {
+            None
+        };
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => {
-                format!("known agents are {}; define others as [agents.{}]", known.join(", "), unknown.name)
-            }
+            None => format!("known agents are {}; define others as [agents.{name}]", some_of(known)),
         };
         let path = unknown.path.clone().unwrap_or_else(|| vec!["defaults"]);
-        let error =
-            self.error(&path, format!("there is no agent `{}`", unknown.name), "named here").with_help(help);
+        let error = self.error(&path, format!("there is no agent `{name}`"), "named here").with_help(help);
         if !self.errors.contains(&error) {
+            self.wrong(error);
+        }
+    }
+
+    /// Notes a mistake.
+    fn wrong(&mut self, error: Diagnostic) {
+        if self.errors.len() < ERRORS_MAX {
             self.errors.push(error);
         }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.size > GRAPH_SIZE_MAX
     }
 
     fn after_path(&self, address: &Address) -> Vec<&'a str> {
@@ -276,10 +347,13 @@ impl<'a> Build<'a> {
     }
 
     fn span_of(&self, position: &Position) -> Option<std::ops::Range<usize>> {
-        let rigs = self.files.rigs.as_ref().map(|rigs| &rigs.source);
-        let town = self.town().and_then(|town| town.source.as_ref());
-        let source = rigs.into_iter().chain(town).find(|source| source.file == position.file)?;
-        let start = source.offset(position)?;
+        let lines = self.lines.get_or_init(|| {
+            let rigs = self.files.rigs.as_ref().map(|rigs| &rigs.source);
+            let town = self.town().and_then(|town| town.source.as_ref());
+            rigs.into_iter().chain(town).map(|source| (source, source.lines())).collect()
+        });
+        let (source, lines) = lines.iter().find(|(source, _)| source.file == position.file)?;
+        let start = lines.offset(position)?;
         let line = source.text.get(start..)?.lines().next()?;
         Some(start..start + line.len())
     }
@@ -293,8 +367,32 @@ impl<'a> Build<'a> {
         let (file, span) = match origin {
             Origin::At(position) => (position.file.clone(), self.span_of(position)),
             Origin::File(file) => (file.clone(), None),
-            Origin::Default => ("town.toml".to_owned(), None),
+            Origin::Request(_) | Origin::Default => ("town.toml".to_owned(), None),
         };
         Label { file, span, text: text.to_owned() }
     }
+}
+
+/// What an object weighs before anything is made of it: what its tables say.
+fn weight_of_settings(settings: &Settings<'_>) -> usize {
+    const EACH: usize = 64;
+    let env: usize = settings.env.iter().map(|(name, value)| EACH + name.len() + value.len()).sum();
+    env + EACH * settings.after.as_ref().map_or(0, |(after, _)| after.len())
+}
+
+/// What it weighs then.
+fn weight(recipe: &Recipe, holds: &[Hold]) -> usize {
+    const EACH: usize = 24;
+    let command: usize = recipe.command.iter().map(|word| EACH + word.len()).sum();
+    let env: usize = recipe.env.iter().map(|(name, value)| 2 * EACH + name.len() + value.len()).sum();
+    let directories: usize = recipe.directories.iter().map(|one| EACH + one.as_os_str().len()).sum();
+    let notes: usize = holds.iter().filter_map(|hold| hold.note.as_ref()).map(String::len).sum();
+    OBJECT_SIZE + command + env + directories + notes
+}
+
+/// The one mistake of a graph that is not built to its end.
+fn too_large() -> Diagnostic {
+    let title = format!("the files ask for more than {} MiB of objects", GRAPH_SIZE_MAX / 1024 / 1024);
+    let help = "the environment, command and `after` of a role are copied to each object of the role; make them smaller";
+    Diagnostic::error(title, Label::file("town.toml")).with_help(help)
 }

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Hold;
 use crate::model::{Address, Name, Origin, SpecHash, TownId};
-use crate::observed::{PlaceWanted, Wants, tmux::Socket};
+use crate::observed::{PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Desired {
     /// The town.
     pub town: TownId,
@@ -34,7 +35,8 @@ pub struct Desired {
 }
 
 /// The numbers that decisions follow.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Policy {
     /// Waits between restarts.
     pub backoff: BackoffTable,
@@ -58,12 +60,16 @@ impl From<&TownToml> for Policy {
 }
 
 /// Something that should run, unless it is held.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Object {
     /// What it is called.
     pub address: Address,
     /// What it is started from.
     pub recipe: Recipe,
+    /// The recipe's [`spec`](Recipe::spec), which is all that decisions take from the values of its variables: a recording keeps this and
+    /// not those.
+    pub spec: SpecHash,
     /// What must be alive before it is started. Only existing objects, never a cycle.
     pub after: BTreeSet<Address>,
     /// How many starts lie before its own along the `after` edges.
@@ -77,7 +83,8 @@ pub struct Object {
 }
 
 /// What an object is started from. One recipe for the first start and for every restart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Recipe {
     /// The session's name.
     pub session: String,
@@ -85,8 +92,19 @@ pub struct Recipe {
     pub directories: Vec<PathBuf>,
     /// Program and arguments; at least the program.
     pub command: Vec<String>,
-    /// Environment variables to set. May hold secrets: never printed, never part of an argv.
+    /// Environment variables to set. May hold secrets: never printed, never part of an argv, and written down by their names alone.
+    #[serde(serialize_with = "names", deserialize_with = "without_values")]
     pub env: BTreeMap<String, String>,
+}
+
+/// The names of variables.
+fn names<S: Serializer>(env: &BTreeMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(env.keys())
+}
+
+/// Variables whose values were not written down.
+fn without_values<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Vec::deserialize(from)?.into_iter().map(|name| (name, String::new())).collect())
 }
 
 impl Recipe {
@@ -122,8 +140,8 @@ impl Desired {
     /// What a look must cover for this graph, given what the ledger remembers.
     pub fn wants(
         &self,
-        past: BTreeMap<Address, crate::model::ProcessId>,
-        server: Option<(crate::model::ProcessId, String)>,
+        past: BTreeMap<Address, PastProcess>,
+        server: Option<(PastProcess, String)>,
     ) -> Wants {
         let place = |object: &Object| PlaceWanted {
             directories: object.recipe.directories.clone(),

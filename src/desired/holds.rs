@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, Name, Origin, Reason, Role, Seen, Why};
+use crate::model::{Address, Name, Origin, Reason, Role, Seen, Why, excerpt, printable, some_of};
 use crate::town::files::daemon::Patrol;
 use crate::town::files::stops::Stop;
 use crate::town::files::town_toml::RigState;
@@ -12,7 +13,8 @@ use crate::town::files::wisp::{AutoRestart, WispStatus};
 use crate::town::files::{TownFiles, rigs::RigsFile};
 
 /// What a hold says. Ordered by strictness; the strictest one counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HoldKind {
     /// Start nothing: the role, the object or its patrol is off.
     Disabled,
@@ -22,6 +24,8 @@ pub enum HoldKind {
     Parked,
     /// Rest for long: polecats are drained too.
     Docked,
+    /// Somebody, named here, stopped it: it stops and stays down until somebody starts it. No file says that, the ledger does.
+    Stopped(String),
     /// A file that could hold it cannot be read: touch nothing.
     Unreadable(Why),
     /// Touch nothing.
@@ -29,7 +33,8 @@ pub enum HoldKind {
 }
 
 /// A hold and who gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Hold {
     /// What it says.
     pub kind: HoldKind,
@@ -59,10 +64,18 @@ impl Hold {
             HoldKind::NoRestart => Reason::NoRestart,
             HoldKind::Parked => Reason::Parked,
             HoldKind::Docked => Reason::Docked,
+            HoldKind::Stopped(by) => Reason::Stopped { by: by.clone() },
             HoldKind::Unreadable(why) => Reason::LayerUnreadable { why: why.clone() },
             HoldKind::Frozen => Reason::Frozen,
         }
     }
+}
+
+/// A longer reason is cut: every object of the rig or the town keeps a copy.
+const NOTE_LENGTH_MAX: usize = 500;
+
+fn note(reason: &str) -> String {
+    printable(&excerpt(reason, NOTE_LENGTH_MAX)).into_owned()
 }
 
 /// The holds of all layers but `enabled`, which the recipe's reader knows.
@@ -117,7 +130,7 @@ fn push_stop(stop: &Seen<Option<Stop>>, file: &str, holds: &mut Vec<Hold>) {
         Seen::Known(None) => {}
         Seen::Known(Some(stop)) => {
             let mut hold = Hold::new(HoldKind::Frozen, Origin::File(stop.file.clone()));
-            hold.note.clone_from(&stop.reason);
+            hold.note = stop.reason.as_deref().map(note);
             holds.push(hold);
         }
         Seen::Unknown(why) => {
@@ -142,14 +155,14 @@ fn patrol(files: &TownFiles, address: &Address, holds: &mut Vec<Hold>) {
         ));
     }
     let Patrol { enabled, rigs, position } = files.patrol(name);
-    let origin = position.map_or_else(|| Origin::File("mayor/daemon.json".to_owned()), Origin::At);
-    if !enabled {
+    let origin = position.clone().map_or_else(|| Origin::File("mayor/daemon.json".to_owned()), Origin::At);
+    if !*enabled {
         holds.push(Hold::new(HoldKind::Disabled, origin));
     } else if let (Some(rigs), Some(rig)) = (rigs, address.rig())
-        && !rigs.iter().any(|listed| listed == rig.as_str())
+        && !rigs.contains(rig.as_str())
     {
         let mut hold = Hold::new(HoldKind::Disabled, origin);
-        hold.note = Some(format!("the patrol lists {} only", rigs.join(", ")));
+        hold.note = Some(note(&format!("the patrol lists {} only", some_of(rigs))));
         holds.push(hold);
     }
 }
@@ -168,7 +181,12 @@ fn rig_table(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {
         RigState::Docked => Some(HoldKind::Docked),
     };
     if let Some(kind) = kind {
-        holds.push(Hold { kind, origin: at("state"), note: table.reason.clone(), until: table.until });
+        holds.push(Hold {
+            kind,
+            origin: at("state"),
+            note: table.reason.as_deref().map(note),
+            until: table.until,
+        });
     }
     if table.auto_restart == Some(false) {
         holds.push(Hold::new(HoldKind::NoRestart, at("auto-restart")));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graphmap::DiGraphMap;
 
 use super::Object;
@@ -18,15 +18,19 @@ pub fn resolve(entry: &str, of: &Address) -> Option<Address> {
     }
 }
 
+/// The graph of the edges. What walks it must not recurse: a chain may be as long as the file.
+fn graph<'a>(
+    edges: impl IntoIterator<Item = (&'a Address, &'a BTreeSet<Address>)>,
+) -> DiGraphMap<&'a Address, ()> {
+    let each =
+        |(object, needs): (&'a Address, &'a BTreeSet<Address>)| needs.iter().map(move |need| (object, need));
+    DiGraphMap::from_edges(edges.into_iter().flat_map(each))
+}
+
 /// All cycles, each as the objects on it in order of their addresses; an object that needs itself is one.
 pub fn cycles(edges: &BTreeMap<&Address, &BTreeSet<Address>>) -> Vec<Vec<Address>> {
-    let mut graph: DiGraphMap<&Address, ()> = DiGraphMap::new();
-    for (object, needs) in edges {
-        for need in *needs {
-            graph.add_edge(object, need, ());
-        }
-    }
-    let mut cycles: Vec<Vec<Address>> = tarjan_scc(&graph)
+    let graph = graph(edges.iter().map(|(object, needs)| (*object, *needs)));
+    let mut cycles: Vec<Vec<Address>> = kosaraju_scc(&graph)
         .into_iter()
         .filter(|component| match component.as_slice() {
             [one] => graph.contains_edge(one, one),
@@ -44,24 +48,39 @@ pub fn cycles(edges: &BTreeMap<&Address, &BTreeSet<Address>>) -> Vec<Vec<Address
 
 /// Numbers the waves: an object starts one wave after the last of those that it needs. The edges must have no cycle.
 pub fn number_waves(objects: &mut BTreeMap<Address, Object>) {
-    // As many rounds as the longest chain is long, and never more than there are objects.
-    for _ in 0..objects.len() {
-        let waves: BTreeMap<Address, usize> =
-            objects.values().map(|object| (object.address.clone(), object.wave)).collect();
-        let mut settled = true;
-        for object in objects.values_mut() {
-            let wave = object
-                .after
-                .iter()
-                .filter_map(|need| waves.get(need))
-                .map(|wave| wave + 1)
-                .max()
-                .unwrap_or(0);
-            settled &= wave == object.wave;
-            object.wave = wave;
+    let mut waves: BTreeMap<Address, usize> = BTreeMap::new();
+    {
+        let graph = graph(objects.iter().map(|(address, object)| (address, &object.after)));
+        // An object stands before what it needs there, so its wave is known last.
+        for address in toposort(&graph, None).unwrap_or_default().into_iter().rev() {
+            let needs = objects.get(address).into_iter().flat_map(|object| &object.after);
+            let wave = needs.filter_map(|need| waves.get(need)).map(|wave| wave + 1).max().unwrap_or(0);
+            waves.insert(address.clone(), wave);
         }
-        if settled {
-            return;
-        }
+    }
+    for (address, object) in objects {
+        object.wave = waves.get(address).copied().unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_chain_overflows_no_stack() {
+        let address = |index: usize| Address::Session(Name::parse(&format!("s{index}")).unwrap());
+        // Far more than a file of a megabyte can ask for, on the stack of a worker thread.
+        let objects: Vec<Address> = (0..100_000).map(address).collect();
+        let needs: Vec<BTreeSet<Address>> =
+            (1..=objects.len()).map(|next| objects.get(next).cloned().into_iter().collect()).collect();
+        let edges: BTreeMap<&Address, &BTreeSet<Address>> = objects.iter().zip(&needs).collect();
+        assert_eq!(cycles(&edges), Vec::<Vec<Address>>::new());
+        let back = BTreeSet::from([objects[0].clone()]);
+        let closed: BTreeMap<&Address, &BTreeSet<Address>> = edges
+            .into_iter()
+            .map(|(one, needs)| (one, if needs.is_empty() { &back } else { needs }))
+            .collect();
+        assert_eq!(cycles(&closed).iter().map(Vec::len).collect::<Vec<_>>(), [objects.len()]);
     }
 }

@@ -1,15 +1,15 @@
 //! The ledger: what gtctl remembers between passes. Small, on disk, and never the truth about what runs: that is looked at each time.
 //!
 //! It holds what cannot be seen: how often an object was started and when it may be again ([`Record`]), which life of it was seen last,
-//! which tmux server that was in, and what a person approved. A start is recorded before it is made ([`Ledger::strike`]), so that a
+//! which tmux server that was in, what a person approved, and what was asked for ([`AskedStop`] and the like). A start is recorded before it is made ([`Ledger::strike`]), so that a
 //! crash between the two costs a restart, never a loop.
 
+mod asked;
 mod backoff;
 mod record;
 mod store;
 
-pub use backoff::{Attempt, May, may_start};
-pub use record::{
-    AskedNudge, Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange,
-};
+pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife};
+pub use backoff::{Attempt, May, may_start, wait_after};
+pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

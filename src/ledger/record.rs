@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use crate::desired::Policy;
-use crate::model::{Address, Incarnation, ProcessId, SpecHash, Stamp, Why};
+use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
 /// What gtctl remembers of a town.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Ledger {
     /// What is remembered of each object.
@@ -23,7 +24,11 @@ pub struct Ledger {
     pub files: BTreeMap<String, FileSeen>,
     /// Lives, by their labels, that a person allowed to stop although there are many of them.
     pub approvals: BTreeSet<String>,
-    /// Nudges that were asked for and not delivered yet.
+    /// What is to stay down until somebody starts it.
+    pub stopped: BTreeMap<Address, AskedStop>,
+    /// Lives that are to be followed by others.
+    pub restarts: BTreeMap<Address, AskedRestart>,
+    /// Nudges that wait, in the order in which they were asked for.
     pub nudges: Vec<AskedNudge>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
@@ -37,7 +42,7 @@ pub struct Ledger {
 }
 
 /// A rest after an attempt that came to nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rest {
     /// Until when.
     pub until: Stamp,
@@ -49,7 +54,7 @@ pub struct Rest {
 const REST: Duration = Duration::from_secs(1);
 
 /// What is remembered of one object.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Record {
     /// The life that was last seen.
@@ -71,7 +76,7 @@ pub struct Record {
 }
 
 /// A start and what led to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Start {
     /// When.
@@ -81,7 +86,7 @@ pub struct Start {
 }
 
 /// What led to a start. Kept apart because they do not weigh the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// It had not run.
@@ -97,35 +102,24 @@ pub enum Cause {
 }
 
 /// A tmux server that was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ServerSeen {
     /// Its process.
     pub process: ProcessId,
+    /// The boot that it was seen in; an older gtctl did not write it down.
+    #[serde(default)]
+    pub boot: Option<BootId>,
     /// Its socket's path.
     pub socket: String,
 }
 
 /// A file that was there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileSeen {
     /// When it was first seen.
     pub since: Stamp,
-}
-
-/// A nudge that somebody asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct AskedNudge {
-    /// For whom.
-    pub address: Address,
-    /// What to type.
-    pub text: String,
-    /// Who asked.
-    pub by: String,
-    /// When.
-    pub at: Stamp,
 }
 
 /// What [`Ledger::track`] found out of the ordinary.

@@ -1,16 +1,18 @@
 //! The ledger's file: replaced whole, the directory synced; a crash at any byte leaves the old one or the new one.
 
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
+use crate::machine::Disk;
 
 /// The file's name, below `daemon/gtctl/`.
 pub const LEDGER_FILE: &str = "ledger.json";
+
+/// A larger file is no ledger: a town of a thousand objects needs a megabyte.
+const SIZE_MAX: u64 = 64 * 1024 * 1024;
 
 /// The version that this gtctl writes. An unknown one is not guessed at.
 const VERSION: u32 = 1;
@@ -63,10 +65,15 @@ pub enum StoreError {
 }
 
 /// Reads the ledger from `directory`; an empty one if there is none yet.
-pub fn load(directory: &Path) -> Result<Ledger, StoreError> {
+pub fn load(disk: &dyn Disk, directory: &Path) -> Result<Ledger, StoreError> {
     let file = directory.join(LEDGER_FILE);
     let path = file.display().to_string();
-    let text = match std::fs::read(&file) {
+    // One byte more than allowed, for it is the end of a file that is read.
+    let text = match disk.read(&file, SIZE_MAX + 1) {
+        Ok(text) if text.len() as u64 > SIZE_MAX => {
+            let source = std::io::Error::new(ErrorKind::FileTooLarge, "it is larger than 64 MiB");
+            return Err(StoreError::Read { path, source });
+        }
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Ledger::default()),
         Err(source) => return Err(StoreError::Read { path, source }),
@@ -80,17 +87,13 @@ pub fn load(directory: &Path) -> Result<Ledger, StoreError> {
     serde_json::from_value(ledger).map_err(damaged)
 }
 
-/// Writes the ledger to `directory`, which is created with mode 0700 if need be; the file has mode 0600.
-pub fn save(directory: &Path, ledger: &Ledger) -> Result<(), StoreError> {
+/// Writes the ledger to `directory`.
+pub fn save(disk: &dyn Disk, directory: &Path, ledger: &Ledger) -> Result<(), StoreError> {
     let file = directory.join(LEDGER_FILE);
     let write = || -> std::io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut options = AtomicWriteFile::options();
-        options.mode(0o600);
-        let mut out = options.open(&file)?;
-        serde_json::to_writer_pretty(&mut out, &Envelope { version: VERSION, ledger })?;
-        out.write_all(b"\n")?;
-        out.commit()
+        let mut text = serde_json::to_vec_pretty(&Envelope { version: VERSION, ledger })?;
+        text.push(b'\n');
+        disk.replace(&file, &text)
     };
     write().map_err(|source| StoreError::Write { path: file.display().to_string(), source })
 }
@@ -98,26 +101,61 @@ pub fn save(directory: &Path, ledger: &Ledger) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::ThisMachine;
 
     #[test]
     fn a_ledger_cut_at_any_byte_is_damaged_and_never_an_empty_memory() {
         let directory = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::default();
         ledger.approvals.insert("abc".into());
-        save(directory.path(), &ledger).unwrap();
-        assert_eq!(load(directory.path()).unwrap(), ledger);
+        save(&ThisMachine::new(), directory.path(), &ledger).unwrap();
+        assert_eq!(load(&ThisMachine::new(), directory.path()).unwrap(), ledger);
         let file = directory.path().join(LEDGER_FILE);
         let whole = std::fs::read(&file).unwrap();
         for end in 0..whole.len() - 2 {
             std::fs::write(&file, &whole[..end]).unwrap();
-            assert!(load(directory.path()).is_err(), "cut at {end}");
+            assert!(load(&ThisMachine::new(), directory.path()).is_err(), "cut at {end}");
         }
+    }
+
+    #[test]
+    fn s100_a_disk_that_refuses_the_ledger_again_and_again_is_not_filled_with_tries() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join(LEDGER_FILE)).unwrap();
+        for _ in 0..3 {
+            save(&ThisMachine::new(), directory.path(), &Ledger::default()).unwrap_err();
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "the directory, and one try");
+    }
+
+    #[test]
+    fn s110_the_ledger_is_private_whatever_stood_in_its_place() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(LEDGER_FILE);
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        save(&ThisMachine::new(), directory.path(), &Ledger::default()).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn another_version_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(LEDGER_FILE), r#"{"version":2}"#).unwrap();
-        assert!(matches!(load(directory.path()), Err(StoreError::Version { found: 2, .. })));
+        assert!(matches!(
+            load(&ThisMachine::new(), directory.path()),
+            Err(StoreError::Version { found: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn a_ledger_of_absurd_size_is_refused_before_it_is_parsed() {
+        let directory = tempfile::tempdir().unwrap();
+        // Its last bytes alone are a ledger, and say that there is nothing to remember.
+        let mut text = vec![b' '; usize::try_from(SIZE_MAX).unwrap()];
+        text.extend_from_slice(b"{\"version\":1}");
+        std::fs::write(directory.path().join(LEDGER_FILE), text).unwrap();
+        assert!(matches!(load(&ThisMachine::new(), directory.path()), Err(StoreError::Read { .. })));
     }
 }

@@ -138,7 +138,7 @@ impl TryFrom<String> for Marker {
 pub struct BadMarker(String);
 
 /// One life of an object: enough to act on it and on nothing else (law 3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
     /// The tmux server it lives in.
     pub server: ProcessId,
@@ -153,7 +153,7 @@ pub struct Incarnation {
 }
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Hash, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// It returned this status.

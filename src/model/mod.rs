@@ -1,6 +1,7 @@
 //! Plain data that every room speaks: addresses, incarnations, times, reasons. Nothing here reads a clock or a file.
 
 mod address;
+mod excerpt;
 mod incarnation;
 mod period;
 mod position;
@@ -9,6 +10,7 @@ mod seen;
 mod time;
 
 pub use address::{Address, BadAddress, BadName, NAME_LENGTH_MAX, Name, RESERVED_NAMES, Role};
+pub use excerpt::{excerpt, printable, some_of};
 pub use incarnation::{
     BadMarker, Exit, Incarnation, IncarnationId, Marker, PaneId, ProcessId, SessionId, SpecHash, TownId,
 };

@@ -29,6 +29,8 @@ pub enum Origin {
     At(Position),
     /// The existence, or the lock, of a whole file (`ESTOP`, `daemon/shutdown.lock`).
     File(String),
+    /// Somebody's request, by hand or by mail: who asked.
+    Request(String),
     /// No file says anything else.
     Default,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Origin {
         match self {
             Self::At(position) => position.fmt(f),
             Self::File(file) => f.write_str(file),
+            Self::Request(by) => write!(f, "asked for by {by}"),
             Self::Default => f.write_str("built-in default"),
         }
     }

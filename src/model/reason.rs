@@ -34,6 +34,11 @@ pub enum Reason {
     Parked,
     /// Its rig is docked.
     Docked,
+    /// Somebody stopped it, and it stays down until somebody starts it.
+    Stopped {
+        /// Who.
+        by: String,
+    },
     /// No file lists it any more, and `--prune` was given.
     Pruned,
 
@@ -49,6 +54,13 @@ pub enum Reason {
     // --- why nothing is done
     /// It runs as it should.
     Running,
+    /// It runs as it should, and something is to be typed into it when that is possible.
+    NudgeWaiting {
+        /// What it waits for.
+        why: Why,
+        /// When it is given up.
+        until: Stamp,
+    },
     /// It was started a moment ago and must live for a while to count.
     Starting {
         /// How long it has lived.
@@ -187,10 +199,12 @@ impl Reason {
             Self::Probe => "probe",
             Self::Parked => "parked",
             Self::Docked => "docked",
+            Self::Stopped { .. } => "stopped",
             Self::Pruned => "pruned",
             Self::Asked { .. } => "asked",
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",
+            Self::NudgeWaiting { .. } => "nudge-waiting",
             Self::Starting { .. } => "starting",
             Self::InFlight => "in-flight",
             Self::Disabled => "disabled",
@@ -224,6 +238,7 @@ impl Reason {
             self,
             Self::Parked
                 | Self::Docked
+                | Self::Stopped { .. }
                 | Self::NoRestart
                 | Self::Disabled
                 | Self::Frozen

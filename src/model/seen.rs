@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Why something is not known, in words for people.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Why(pub String);
 
@@ -55,6 +55,14 @@ impl<T> Seen<T> {
         match self {
             Self::Known(value) => Seen::Known(value),
             Self::Unknown(why) => Seen::Unknown(why.clone()),
+        }
+    }
+
+    /// Why it is not known, if it is not.
+    pub fn why(self) -> Option<Why> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(why) => Some(why),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// One boot of the machine (`/proc/sys/kernel/random/boot_id`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootId(pub String);
 
@@ -13,7 +13,7 @@ pub struct BootId(pub String);
 ///
 /// Elapsed time is always measured on the clock since boot (law 8); the wall clock only serves when the machine was
 /// booted in between, and then never yields a negative length.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// The boot that `since_boot` counts from.
     pub boot: BootId,

@@ -1,52 +1,43 @@
-//! The real eye: tmux, `/proc` and the file system of this machine.
+//! The eye: tmux, processes and directories of a machine, joined into one look.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::tmux::{
-    Line, Refusal, Reply, SNAPSHOT_FORMAT, Tmux, classify, parse_environments, parse_snapshot,
+    Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
-use super::{Claim, Life, Look, Observed, Pane, Server, ServerUp, Session, Wants, places, processes};
-use crate::model::{BootId, ProcessId, Seen, SessionId, SpecHash, Stamp, Why};
+use super::{
+    Claim, Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, places, processes,
+};
+use crate::machine::Machine;
+use crate::model::{ProcessId, Seen, SessionId, SpecHash, Stamp, Why};
 
-/// This machine.
+/// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub struct Host<M> {
+    /// The machine.
+    pub machine: M,
     /// The tmux to talk to.
-    pub tmux: Tmux,
+    pub tmux: Tmux<M>,
     /// Where its socket file is.
     pub socket_path: PathBuf,
-    /// This boot.
-    pub boot: BootId,
 }
 
-impl Host {
-    /// The machine that gtctl runs on, with the tmux of the town.
-    pub fn new(tmux: Tmux) -> Self {
-        let tmpdir = std::env::var_os("TMUX_TMPDIR").map(PathBuf::from);
-        let socket_path = tmux.socket().path(tmpdir.as_deref());
-        Self { tmux, socket_path, boot: boot() }
+impl<M: Machine> Host<M> {
+    /// A machine with the tmux server of a town.
+    pub fn new(machine: M, socket: Socket, timeout: Duration) -> Self {
+        let tmux = Tmux::new(machine.clone(), socket, timeout);
+        Self { socket_path: tmux.socket_path(), tmux, machine }
     }
 }
 
 /// How long a server that is ending or being founded is given before it is asked once more.
 const IN_BETWEEN: Duration = Duration::from_millis(20);
 
-/// The boot's id; on a system without one, none differs from another.
-fn boot() -> BootId {
-    BootId(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned())
-}
-
-/// Time since boot, also while asleep; the clock that process start times are told in.
-fn since_boot() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-impl Look for Host {
+impl<M: Machine> Look for Host<M> {
     fn now(&self) -> Stamp {
-        Stamp { boot: self.boot.clone(), since_boot: since_boot(), wall: jiff::Timestamp::now() }
+        self.machine.now()
     }
 
     async fn look(&self, wants: &Wants) -> Observed {
@@ -54,7 +45,6 @@ impl Look for Host {
             Ok(server) => Seen::Known(server),
             Err(why) => Seen::Unknown(why),
         };
-        let path = std::env::var_os("PATH");
         Observed {
             at: self.now(),
             socket: self.socket_path.display().to_string(),
@@ -62,19 +52,15 @@ impl Look for Host {
             places: wants
                 .places
                 .iter()
-                .map(|(who, wanted)| (who.clone(), places::look(wanted, path.as_ref())))
+                .map(|(who, wanted)| (who.clone(), places::look(&self.machine, wanted)))
                 .collect(),
-            past: wants
-                .past
-                .iter()
-                .map(|(who, process)| (who.clone(), processes::is_alive(*process)))
-                .collect(),
-            past_server: wants.server.as_ref().map(|(process, _)| processes::is_alive(*process)),
+            past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
+            past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
         }
     }
 }
 
-impl Host {
+impl<M: Machine> Host<M> {
     async fn server(&self, wants: &Wants) -> Result<Server, Why> {
         let begin = "gtctl-begin #{pid} #{version}";
         let arguments = [
@@ -94,7 +80,7 @@ impl Host {
         let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::of(&error));
         let mut reply = ask().await?;
         if reply.code != Some(0) && self.is_in_between(&reply) {
-            tokio::time::sleep(IN_BETWEEN).await;
+            self.machine.sleep(IN_BETWEEN).await;
             reply = ask().await?;
         }
         let no_sessions = match reply.code {
@@ -115,21 +101,29 @@ impl Host {
         };
         let snapshot = parse_snapshot(&reply.stdout, no_sessions)
             .map_err(|malformed| Why::new(malformed.to_string()))?;
-        let id = match processes::find(snapshot.pid) {
+        let id = match self.machine.find(snapshot.pid) {
             Seen::Known(Some(found)) => found.id,
             Seen::Known(None) => return Err(Why::new("the tmux server ended while it was being asked")),
             Seen::Unknown(why) => return Err(why),
         };
-        let mut sessions = group(snapshot.lines, id, wants, since_boot());
+        let mut sessions = self.group(snapshot.lines, id, wants);
         self.ask_for_claims(&mut sessions, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
+    }
+
+    /// Whether a remembered process lives: none does that belongs to another boot.
+    fn is_still_alive(&self, past: &PastProcess) -> Seen<bool> {
+        match &past.boot {
+            Some(boot) if *boot != self.machine.now().boot => Seen::Known(false),
+            Some(_) | None => processes::is_alive(&self.machine, past.process),
+        }
     }
 
     /// Whether a server is just ending, or just being founded: it binds its socket before it listens. A moment later the answer is another.
     fn is_in_between(&self, reply: &Reply) -> bool {
         match classify(&reply.stderr) {
             Refusal::Exiting => true,
-            Refusal::NobodyListens => processes::socket_is_bound(&self.socket_path) == Seen::Known(true),
+            Refusal::NobodyListens => self.machine.socket_is_bound(&self.socket_path) == Seen::Known(true),
             _ => false,
         }
     }
@@ -140,26 +134,23 @@ impl Host {
         if let Some((server, socket)) = &wants.server
             && std::path::Path::new(socket) == self.socket_path
         {
-            match processes::is_alive(*server) {
-                Seen::Known(true) => return Ok(Server::SocketLost { pid: Some(server.pid) }),
+            match self.is_still_alive(server) {
+                Seen::Known(true) => return Ok(Server::SocketLost { pid: Some(server.process.pid) }),
                 Seen::Known(false) => {}
                 Seen::Unknown(why) => return Err(why),
             }
         }
-        match processes::socket_is_bound(&self.socket_path) {
+        match self.machine.socket_is_bound(&self.socket_path) {
             Seen::Known(true) => Ok(Server::SocketLost { pid: None }),
             Seen::Known(false) => Ok(Server::Down),
             Seen::Unknown(why) => Err(why),
         }
     }
 
-    /// Asks sessions without a label, but with a name that one of ours would have, for gt's environment.
+    /// Asks sessions without a label that may be ours all the same for their environment.
     async fn ask_for_claims(&self, sessions: &mut [Session], wants: &Wants) {
-        let candidates: Vec<SessionId> = sessions
-            .iter()
-            .filter(|s| s.label.is_empty() && wants.names.contains(&s.name))
-            .map(|s| s.id)
-            .collect();
+        let candidates: Vec<SessionId> =
+            sessions.iter().filter(|session| session.may_be_ours(wants)).map(|s| s.id).collect();
         if candidates.is_empty() {
             return;
         }
@@ -183,62 +174,63 @@ impl Host {
             });
         }
     }
-}
 
-/// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.
-fn group(lines: Vec<Line>, server: ProcessId, wants: &Wants, since_boot: Duration) -> Vec<Session> {
-    let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
-    for line in lines {
-        let matters = line.label.parse::<crate::model::Marker>().map_or_else(
-            |_| line.label.is_empty() && wants.names.contains(&line.name),
-            |marker| marker.town == wants.town,
-        );
-        let life = if matters {
-            life(&line, server, since_boot)
-        } else {
-            Seen::unknown("not of this town, so not looked at")
+    /// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.
+    fn group(&self, lines: Vec<Line>, server: ProcessId, wants: &Wants) -> Vec<Session> {
+        let since_boot = self.machine.now().since_boot;
+        let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
+        for line in lines {
+            let matters = line.label.parse::<crate::model::Marker>().map_or_else(
+                |_| line.label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
+                |marker| marker.town == wants.town,
+            );
+            let life = if matters {
+                self.life(&line, server, since_boot)
+            } else {
+                Seen::unknown("not of this town, so not looked at")
+            };
+            let session = sessions.entry(line.session).or_insert_with(|| Session {
+                id: line.session,
+                name: line.name,
+                attached: line.attached,
+                label: line.label,
+                spec: SpecHash::from_hex(&line.spec),
+                panes: Vec::new(),
+                claim: None,
+            });
+            session.panes.push(Pane {
+                window: line.window,
+                id: line.pane,
+                pid: line.pid,
+                agent: line.agent,
+                in_mode: line.in_mode,
+                life,
+            });
+        }
+        let mut sessions: Vec<Session> = sessions.into_values().collect();
+        for session in &mut sessions {
+            session.panes.sort_by_key(|pane| pane.id);
+        }
+        sessions
+    }
+
+    /// Joins the two witnesses, tmux and the kernel.
+    fn life(&self, line: &Line, server: ProcessId, since_boot: Duration) -> Seen<Life> {
+        // A pane can be without any process: `split-window ''`.
+        let process = match if line.pid > 0 { self.machine.find(line.pid) } else { Seen::Known(None) } {
+            Seen::Unknown(why) => return Seen::Unknown(why),
+            // A pane's process is a child of the server for as long as it lives; another parent means that the pid was reused.
+            Seen::Known(found) => found.filter(|found| !found.zombie && found.parent == server.pid),
         };
-        let session = sessions.entry(line.session).or_insert_with(|| Session {
-            id: line.session,
-            name: line.name,
-            attached: line.attached,
-            label: line.label,
-            spec: SpecHash::from_hex(&line.spec),
-            panes: Vec::new(),
-            claim: None,
-        });
-        session.panes.push(Pane {
-            window: line.window,
-            id: line.pane,
-            pid: line.pid,
-            agent: line.agent,
-            in_mode: line.in_mode,
-            life,
-        });
+        Seen::Known(match (line.dead, process) {
+            (false, Some(found)) => Life::Running {
+                process: found.id,
+                lived: processes::lived(&self.machine, found.id, since_boot),
+                bare_shell: processes::is_bare_shell(&self.machine, line.pid),
+            },
+            (true, Some(found)) => Life::Detached { process: found.id },
+            (true, None) => Life::Gone { exit: line.exit },
+            (false, None) => Life::Ending,
+        })
     }
-    let mut sessions: Vec<Session> = sessions.into_values().collect();
-    for session in &mut sessions {
-        session.panes.sort_by_key(|pane| pane.id);
-    }
-    sessions
-}
-
-/// Joins the two witnesses, tmux and the kernel.
-fn life(line: &Line, server: ProcessId, since_boot: Duration) -> Seen<Life> {
-    // A pane can be without any process: `split-window ''`.
-    let process = match if line.pid > 0 { processes::find(line.pid) } else { Seen::Known(None) } {
-        Seen::Unknown(why) => return Seen::Unknown(why),
-        // A pane's process is a child of the server for as long as it lives; another parent means that the pid was reused.
-        Seen::Known(found) => found.filter(|found| !found.zombie && found.parent == server.pid),
-    };
-    Seen::Known(match (line.dead, process) {
-        (false, Some(found)) => Life::Running {
-            process: found.id,
-            lived: processes::lived(found.id, since_boot),
-            bare_shell: processes::is_bare_shell(line.pid),
-        },
-        (true, Some(found)) => Life::Detached { process: found.id },
-        (true, None) => Life::Gone { exit: line.exit },
-        (false, None) => Life::Ending,
-    })
 }

@@ -10,7 +10,9 @@ pub mod processes;
 mod snapshot;
 pub mod tmux;
 
-pub use snapshot::{Claim, Life, Observed, Pane, Place, PlaceWanted, Server, ServerUp, Session, Wants};
+pub use snapshot::{
+    Claim, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session, Wants,
+};
 
 /// The eye: takes one look at the world.
 pub trait Look {

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Address, Exit, Marker, PaneId, ProcessId, Seen, SessionId, SpecHash, Stamp, TownId};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Address, BootId, Exit, Marker, PaneId, ProcessId, Seen, SessionId, SpecHash, Stamp, TownId,
+};
 
 /// What a look is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +20,19 @@ pub struct Wants {
     /// Where each object would be started.
     pub places: BTreeMap<Address, PlaceWanted>,
     /// Processes that the ledger remembers: what became of them?
-    pub past: BTreeMap<Address, ProcessId>,
+    pub past: BTreeMap<Address, PastProcess>,
     /// The tmux server that the ledger remembers, and the path of its socket.
-    pub server: Option<(ProcessId, String)>,
+    pub server: Option<(PastProcess, String)>,
+}
+
+/// A process that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastProcess {
+    /// Which.
+    pub process: ProcessId,
+    /// The boot that it was seen in, if that was written down. In another one the same pid and start time are somebody else's: daemons start
+    /// at the same moment of each boot.
+    pub boot: Option<BootId>,
 }
 
 /// Directories to start in, and a program to find.
@@ -33,7 +47,8 @@ pub struct PlaceWanted {
 }
 
 /// One look.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Observed {
     /// When.
     pub at: Stamp,
@@ -50,7 +65,8 @@ pub struct Observed {
 }
 
 /// The tmux server at the town's socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Server {
     /// There is none: nobody listens at the socket, and neither the ledger nor the kernel knows of one.
     Down,
@@ -64,7 +80,8 @@ pub enum Server {
 }
 
 /// A tmux server that answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ServerUp {
     /// Its process.
     pub id: ProcessId,
@@ -75,7 +92,8 @@ pub struct ServerUp {
 }
 
 /// A session of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
@@ -89,7 +107,7 @@ pub struct Session {
     pub spec: Option<SpecHash>,
     /// Its panes in the order of their ids.
     pub panes: Vec<Pane>,
-    /// What gt's environment in it says; `None` if it was not asked, because it is labelled or has none of our names.
+    /// What gt's environment in it says; `None` if it was not asked, because it is labelled or nothing of it is ours.
     pub claim: Option<Seen<Claim>>,
 }
 
@@ -97,6 +115,17 @@ impl Session {
     /// Its marker, if its label is one.
     pub fn marker(&self) -> Option<Marker> {
         self.label.parse().ok()
+    }
+
+    /// Whether a session without a label may be ours all the same: it has one of our names, or a pane that gtctl started something in. People rename
+    /// sessions and unset options.
+    pub fn may_be_ours(&self, wants: &Wants) -> bool {
+        self.label.is_empty() && (self.lost_its_label() || wants.names.contains(&self.name))
+    }
+
+    /// Whether a session has no label, and a pane that gtctl started something in.
+    pub fn lost_its_label(&self) -> bool {
+        self.label.is_empty() && self.panes.iter().any(|pane| !pane.agent.is_empty())
     }
 
     /// The pane that the marked agent was started in.
@@ -107,7 +136,8 @@ impl Session {
 }
 
 /// A pane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Pane {
     /// Its id.
     pub id: PaneId,
@@ -124,7 +154,8 @@ pub struct Pane {
 }
 
 /// The four lives of a pane's process. `pane_dead` alone tells none of them: it only says that the terminal closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Life {
     /// The process lives and has its terminal.
     Running {
@@ -150,7 +181,8 @@ pub enum Life {
 }
 
 /// What gt's session environment says of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Claim {
     /// `GT_ROOT`: the town it belongs to.
     pub root: Option<String>,
@@ -169,7 +201,8 @@ pub struct Claim {
 }
 
 /// Whether an object could be started where it should.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Place {
     /// The first of the wanted directories that exists; `Known(None)` if none does. Never a fallback to another one.
     pub directory: Seen<Option<PathBuf>>,

@@ -29,7 +29,7 @@ pub fn limit_stops(
     if stopping.len() <= limit {
         return None;
     }
-    let lives: Vec<String> = stopping.iter().map(|verdict| life_of(verdict).to_owned()).collect();
+    let lives: Vec<String> = stopping.iter().filter_map(|verdict| life_of(verdict)).collect();
     if lives.iter().all(|life| ledger.approvals.contains(life)) {
         return None;
     }
@@ -52,15 +52,16 @@ fn ends_a_life(verdict: &Verdict) -> bool {
     }
 }
 
-/// The label of the life that a verdict would end.
-fn life_of(verdict: &Verdict) -> &str {
-    match &verdict.decision {
-        Decision::Step(Step { action: Action::Kill(fence), .. }) => fence.label(),
-        Decision::Step(step) => match step.action.launch().map(|launch| &launch.into) {
-            Some(LaunchInto::Replacing(fence)) => fence.label(),
-            Some(LaunchInto::NewSession | LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_)) | None => "",
+/// The life that a verdict would end.
+fn life_of(verdict: &Verdict) -> Option<String> {
+    let Decision::Step(step) = &verdict.decision else { return None };
+    match &step.action {
+        Action::Kill(fence) => Some(fence.life()),
+        Action::Start(launch) | Action::Restart(launch) => match &launch.into {
+            LaunchInto::Replacing(fence) => Some(fence.life()),
+            LaunchInto::NewSession | LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => None,
         },
-        Decision::Nothing | Decision::Held => "",
+        Action::Nudge { .. } | Action::Adopt(_) => None,
     }
 }
 
@@ -155,6 +156,9 @@ pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger,
         .iter()
         .filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)))
         .count();
+    // What no file lists any more may still be under way.
+    let unlisted = |address: &&Address| verdicts.iter().all(|verdict| verdict.address != **address);
+    let under_way = under_way + ledger.in_flight.iter().filter(unlisted).count();
     let mut turns = limits.starts_in_flight.saturating_sub(under_way);
     // A start that seems to lie ahead was stamped before a reboot, by a clock that was wrong.
     let is_recent = |start: &&Stamp| now.since(start) < MINUTE && now.until(start) < MINUTE;

@@ -1,11 +1,12 @@
 //! Holds each object's state against what is wanted of it. One table; the arms stand in the order of docs/decisions.md.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::desired::{Desired, Hold, HoldKind, Object};
-use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp};
-use crate::observed::Observed;
+use crate::ledger::{AskedNudge, Ledger};
+use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp, Why};
+use crate::observed::{Observed, Server};
 
 use super::presence::{other_panes_alive, presence};
 use super::start;
@@ -16,11 +17,11 @@ enum Want<'a> {
     /// It should run.
     Run,
     /// It need not run; what runs is left alone.
-    Leave(&'a Hold),
+    Leave(Cow<'a, Hold>),
     /// It should not run.
-    Stop(&'a Hold),
+    Stop(Cow<'a, Hold>),
     /// Nothing about it may be touched.
-    Freeze(&'a Hold),
+    Freeze(Cow<'a, Hold>),
 }
 
 /// Verdicts on all objects, those that others need first.
@@ -41,9 +42,10 @@ pub fn all(desired: &Desired, observed: &Observed, ledger: &Ledger, now: &Stamp)
 fn one(input: &start::Input<'_>) -> Verdict {
     let object = input.object;
     let state = presence(object, input.desired, input.observed, input.ledger);
+    let hold = strictest(object, input.ledger, input.now);
     let mut verdict = Verdict {
         address: object.address.clone(),
-        wanted: object.holds.iter().find(|hold| hold.is_active(input.now.wall)).map(|hold| hold.kind.clone()),
+        wanted: hold.as_ref().map(|hold| hold.kind.clone()),
         drifted: drifted(&state, object),
         evidence: evidence(&state),
         state,
@@ -56,11 +58,11 @@ fn one(input: &start::Input<'_>) -> Verdict {
         verdict.because = Reason::InFlight;
         return verdict;
     }
-    match want(object, input.now) {
+    match want(object, hold) {
         Want::Run => run(&mut verdict, input),
-        Want::Leave(hold) => leave(&mut verdict, hold),
-        Want::Stop(hold) => stop(&mut verdict, hold, input),
-        Want::Freeze(hold) => held_by(&mut verdict, hold),
+        Want::Leave(hold) => leave(&mut verdict, &hold),
+        Want::Stop(hold) => stop(&mut verdict, &hold, input),
+        Want::Freeze(hold) => held_by(&mut verdict, &hold),
     }
     if let Some(rest) = input.ledger.resting.get(&object.address)
         && verdict.step_mut().is_some()
@@ -71,13 +73,23 @@ fn one(input: &start::Input<'_>) -> Verdict {
     verdict
 }
 
-/// Joins the holds; the strictest that is still active wins. What it means depends on the role: "not wanted" is not "must not exist".
-fn want<'a>(object: &'a Object, now: &Stamp) -> Want<'a> {
-    let Some(hold) = object.holds.iter().find(|hold| hold.is_active(now.wall)) else {
-        return Want::Run;
-    };
+/// Joins the holds of the files and what somebody asked for; the strictest that is still active wins.
+fn strictest<'a>(object: &'a Object, ledger: &Ledger, now: &Stamp) -> Option<Cow<'a, Hold>> {
+    let of_files = object.holds.iter().find(|hold| hold.is_active(now.wall)).map(Cow::Borrowed);
+    let asked = ledger.stopped.get(&object.address).map(|asked| {
+        let kind = HoldKind::Stopped(asked.by.clone());
+        let note = Some(format!("since {}", asked.at.wall.strftime("%Y-%m-%dT%H:%M:%SZ")));
+        Cow::Owned(Hold { note, ..Hold::new(kind, Origin::Request(asked.by.clone())) })
+    });
+    of_files.into_iter().chain(asked).max_by(|one, other| one.kind.cmp(&other.kind))
+}
+
+/// What the strictest hold means depends on the role: "not wanted" is not "must not exist".
+fn want<'a>(object: &Object, hold: Option<Cow<'a, Hold>>) -> Want<'a> {
+    let Some(hold) = hold else { return Want::Run };
     match (&hold.kind, object.address.role()) {
         (HoldKind::Frozen | HoldKind::Unreadable(_), _) => Want::Freeze(hold),
+        (HoldKind::Stopped(_), _) => Want::Stop(hold),
         (HoldKind::Disabled | HoldKind::NoRestart, _) => Want::Leave(hold),
         (HoldKind::Parked | HoldKind::Docked, Role::Witness | Role::Refinery) => Want::Stop(hold),
         (HoldKind::Docked, Role::Polecat) => Want::Stop(hold),
@@ -90,8 +102,8 @@ fn want<'a>(object: &'a Object, now: &Stamp) -> Want<'a> {
 }
 
 /// Whether an object is wanted to run at all.
-pub(super) fn is_wanted(object: &Object, now: &Stamp) -> bool {
-    matches!(want(object, now), Want::Run)
+pub(super) fn is_wanted(object: &Object, ledger: &Ledger, now: &Stamp) -> bool {
+    strictest(object, ledger, now).is_none()
 }
 
 /// It should run.
@@ -112,18 +124,50 @@ fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
             }
         }
         State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
+        State::BareShell(alive) if other_panes_alive(&alive.fence, input.observed) > 0 => {
+            verdict.hold(Reason::PanesLeft { count: other_panes_alive(&alive.fence, input.observed) });
+        }
         State::BareShell(_) => start::gates(verdict, input, Reason::ShellLeft),
         other => undecided(verdict, other),
     }
 }
 
-/// It runs as it should; at most somebody wants something typed into it.
+/// It runs as it should; at most somebody wants another life of it, or something typed into this one.
 fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
     verdict.because = Reason::Running;
-    if let Some(nudge) = input.ledger.nudges.iter().find(|nudge| nudge.address == verdict.address) {
-        let action = Action::Nudge { fence: alive.fence.clone(), text: nudge.text.clone() };
-        step(verdict, action, Reason::Asked { by: nudge.by.clone() });
+    let Some(incarnation) = alive.incarnation.as_ref().map(|alive| &alive.marker.incarnation) else { return };
+    if let Some(asked) = input.ledger.restarts.get(&verdict.address)
+        && asked.incarnation == *incarnation
+    {
+        return step(verdict, Action::Kill(alive.fence.clone()), Reason::Asked { by: asked.by.clone() });
     }
+    let is_due = |nudge: &&AskedNudge| {
+        nudge.address == verdict.address
+            && nudge.incarnation == *incarnation
+            && !nudge.begun
+            && !input.now.until(&nudge.until).is_zero()
+    };
+    let Some(nudge) = input.ledger.nudges.iter().find(is_due) else { return };
+    match busy(alive, input.observed) {
+        Some(why) => {
+            verdict.because = Reason::NudgeWaiting { why: Why::new(why), until: nudge.until.clone() };
+        }
+        None => {
+            let action = Action::Nudge { fence: alive.fence.clone(), text: nudge.text.clone() };
+            step(verdict, action, Reason::Asked { by: nudge.by.clone() });
+        }
+    }
+}
+
+/// Why nothing can be typed into an agent at the moment.
+fn busy(alive: &Alive, observed: &Observed) -> Option<&'static str> {
+    if alive.attached {
+        return Some("somebody is attached to its session");
+    }
+    let Seen::Known(Server::Up(server)) = &observed.server else { return None };
+    let mut panes = server.sessions.iter().flat_map(|session| &session.panes);
+    let in_mode = panes.any(|pane| pane.in_mode && Some(pane.id) == alive.fence.pane().map(|(id, _)| id));
+    in_mode.then_some("its pane is in a mode, somebody may be reading")
 }
 
 /// It need not run. What runs is left alone, what does not is not started.
@@ -140,7 +184,9 @@ fn leave(verdict: &mut Verdict, hold: &Hold) {
 
 /// It should not run.
 fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
-    if let State::Dead { fence, .. } | State::PaneGone { fence } = &verdict.state {
+    if let State::Dead { fence, .. } | State::PaneGone { fence } | State::BareShell(Alive { fence, .. }) =
+        &verdict.state
+    {
         let count = other_panes_alive(fence, input.observed);
         if count > 0 {
             return verdict.hold(Reason::PanesLeft { count });
@@ -205,7 +251,7 @@ fn drifted(state: &State, object: &Object) -> bool {
         State::Running(alive) | State::Starting(alive) => alive.spec.as_ref(),
         _ => None,
     };
-    spec.is_some_and(|spec| *spec != object.recipe.spec())
+    spec.is_some_and(|spec| *spec != object.spec)
 }
 
 fn evidence(state: &State) -> Vec<Evidence> {

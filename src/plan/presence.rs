@@ -32,12 +32,15 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
             fence.server == life.server && fence.pane == Some((life.pane, life.process.pid))
         }
         State::BareShell(alive) => alive.fence.process == Some(life.process),
+        State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
         State::PaneGone { .. } => false,
         _ => return state,
     };
     match observed.past.get(address) {
         _ if is_that_life => state,
         Some(Seen::Known(false)) => state,
+        // gt started another one, in a server that took the place of the one that is remembered.
+        Some(Seen::Known(true)) if matches!(state, State::Adoptable { .. }) => State::Duplicate { count: 2 },
         Some(Seen::Known(true)) => State::Detached { process: life.process, fence: None },
         Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
         None => State::Unknown(Why::new("its remembered process was not looked at")),
@@ -46,8 +49,13 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
 
 /// The state if some session is or seems to be the object; `None` if none does.
 fn with_server(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
+    // Every object asks every session, so the text is compared first: reading a thousand labels a thousand times takes a second.
+    let begins = format!("{}.{}.", desired.town, object.address);
     let is_ours = |session: &&Session| {
-        session.marker().is_some_and(|marker| marker.town == desired.town && marker.address == object.address)
+        session.label.starts_with(&begins)
+            && session
+                .marker()
+                .is_some_and(|marker| marker.town == desired.town && marker.address == object.address)
     };
     let states: Vec<State> = server
         .sessions
@@ -124,7 +132,14 @@ fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
 
 /// Nothing carries the object's marker. Does anything have its name?
 fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
-    let session = server.sessions.iter().find(|session| session.name == object.recipe.session)?;
+    let is_it = |session: &&Session| is_it_without_label(session, object, desired);
+    // Whose sessions those are that lost their labels and do not tell: perhaps this one's.
+    let untold = server.sessions.iter().filter(|session| session.lost_its_label());
+    if let Some(why) = untold.filter_map(|session| session.claim.as_ref()?.as_ref().why()).next() {
+        return Some(State::Unknown(why));
+    }
+    let by_name = || server.sessions.iter().find(|session| session.name == object.recipe.session);
+    let session = server.sessions.iter().find(is_it).or_else(by_name)?;
     let foreign = |why: &str| Some(State::Foreign { session: session.name.clone(), why: Why::new(why) });
     if let Some(marker) = session.marker() {
         return if marker.town == desired.town {
@@ -144,6 +159,15 @@ fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<Stat
             Ok(()) => Some(adoptable(session, claim, server)),
         },
     }
+}
+
+/// Whether a session without a label, whatever its name, was started by gtctl as this object.
+fn is_it_without_label(session: &Session, object: &Object, desired: &Desired) -> bool {
+    let Some(Seen::Known(claim)) = session.claim.as_ref().filter(|_| session.label.is_empty()) else {
+        return false;
+    };
+    claim.gtctl_town.as_deref() == Some(desired.town.as_str())
+        && claim.gtctl_object.as_deref() == Some(object.address.to_string().as_str())
 }
 
 /// Whether a session's environment proves that it is this object of this town: gtctl's own variables, or all of gt's.
@@ -201,9 +225,13 @@ fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
             };
             State::Adoptable { fence, alive }
         }
-        Seen::Known(Life::Gone { .. } | Life::Detached { .. }) => State::Foreign {
-            session: session.name.clone(),
-            why: Why::new("gt started it, and it has ended; `gt` cleans it up"),
+        // It is proven to be ours as much as a living one, so its dead pane is used again, and its survivor is no stranger.
+        Seen::Known(Life::Gone { exit }) => {
+            State::Dead { fence: fence(session, server.id, Some(pane), None), exit: *exit }
+        }
+        Seen::Known(Life::Detached { process }) => State::Detached {
+            process: *process,
+            fence: Some(fence(session, server.id, Some(pane), Some(*process))),
         },
     }
 }

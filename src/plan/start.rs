@@ -106,12 +106,12 @@ pub(super) fn server(input: &Input<'_>) -> Result<(), Reason> {
 }
 
 fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reason> {
-    let spec = object.recipe.spec();
+    let spec = &object.spec;
     // What has ended was another thing: a changed spec is a new task.
-    if record.spec.as_ref().is_some_and(|started| *started != spec) {
+    if record.spec.as_ref().is_some_and(|started| started != spec) {
         return Ok(());
     }
-    if record.finished.as_ref() == Some(&spec) && object.restart != RestartPolicy::Always {
+    if record.finished.as_ref() == Some(spec) && object.restart != RestartPolicy::Always {
         let exit = if let Reason::Exited { exit } = because { *exit } else { None };
         return Err(Reason::Finished { exit });
     }
@@ -139,7 +139,7 @@ fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reas
 
 fn backoff(input: &Input<'_>, record: &Record, because: &Reason) -> Result<Attempt, Reason> {
     let policy = &input.desired.policy;
-    match may_start(record, &input.object.recipe.spec(), policy, input.now) {
+    match may_start(record, &input.object.spec, policy, input.now) {
         May::Now(attempt) => Ok(attempt),
         // The server took it along; it need not wait for what it did before.
         May::After { .. } if *because == Reason::ServerLost && !lost_again(input, record) => {
@@ -172,8 +172,11 @@ fn order(input: &Input<'_>) -> Result<Gate, Reason> {
     let mut coming = Vec::new();
     let mut missing = Vec::new();
     for need in &input.object.after {
-        let wanted =
-            input.desired.objects.get(need).is_some_and(|object| judge::is_wanted(object, input.now));
+        let wanted = input
+            .desired
+            .objects
+            .get(need)
+            .is_some_and(|object| judge::is_wanted(object, input.ledger, input.now));
         let Some(verdict) = input.judged.get(need).filter(|_| wanted) else { continue };
         match (&verdict.state, &verdict.decision) {
             _ if verdict.because == Reason::InFlight => coming.push(need.clone()),

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, HoldKind};
-use crate::ledger::Cause;
+use crate::ledger::{Cause, KnownLife};
 use crate::model::{
     Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why,
 };
 
 /// What a person asked of this very plan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Options {
     /// Stop what is ours and no longer listed in any file.
     pub prune: bool,
@@ -147,8 +148,9 @@ pub enum LaunchInto {
 }
 
 /// What must still be true at the moment of acting (law 3). Only [`presence`](super::presence()) makes one, from what was observed:
-/// nobody can aim at a bare name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// nobody can aim at a bare name. It can be written down, and never be read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Fence {
     pub(super) server: ProcessId,
     pub(super) session: SessionId,
@@ -180,6 +182,14 @@ impl Fence {
         &self.label
     }
 
+    /// Names the life that a step would end: its label, or its process where the label was lost. An approval is for such names.
+    pub fn life(&self) -> String {
+        match self.process {
+            Some(process) if self.label.is_empty() => format!("process {}.{}", process.pid, process.start),
+            _ => self.label.clone(),
+        }
+    }
+
     /// The window that the agent's pane is in.
     pub fn window(&self) -> Option<u32> {
         self.window
@@ -197,7 +207,8 @@ impl Fence {
 }
 
 /// When a step's turn comes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Gate {
     /// Now.
     Ready,
@@ -300,6 +311,27 @@ impl State {
             Self::Foreign { .. } => "foreign",
             Self::Duplicate { .. } => "duplicate",
             Self::Ending | Self::SocketLost { .. } | Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Which life of it there is; `None` if that is not known.
+    pub fn life(&self) -> Option<KnownLife<'_>> {
+        match self {
+            Self::Starting(alive) | Self::Running(alive) | Self::BareShell(alive) => {
+                Some(KnownLife::Of(&alive.incarnation.as_ref()?.marker.incarnation))
+            }
+            Self::Absent
+            | Self::Vanished
+            | Self::ServerLost
+            | Self::Dead { .. }
+            | Self::PaneGone { .. }
+            | Self::Foreign { .. } => Some(KnownLife::None),
+            Self::Detached { .. }
+            | Self::Adoptable { .. }
+            | Self::Ending
+            | Self::Duplicate { .. }
+            | Self::SocketLost { .. }
+            | Self::Unknown(_) => None,
         }
     }
 
@@ -444,12 +476,17 @@ const CLOCK_TICK: Duration = Duration::from_millis(10);
 /// How soon to look again at something that is just ending.
 const ENDING_LOOK: Duration = Duration::from_millis(50);
 
+/// How soon to look again whether a nudge that waits can be typed.
+const NUDGE_LOOK: Duration = Duration::from_secs(5);
+
 /// The earliest moment at which one of the verdicts changes by itself.
 pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
     let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
         match (&verdict.because, &verdict.state, &verdict.decision) {
             (Reason::Backoff { until, .. } | Reason::Retry { until }, _, _) => Some(until.clone()),
             (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
+            // Nothing tells when somebody goes away, or leaves a mode.
+            (Reason::NudgeWaiting { .. }, _, _) => Some(now.plus(NUDGE_LOOK)),
             (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
             (_, State::Starting(alive), _) => {
                 let rest = desired.policy.controller.settle.get().saturating_sub(alive.lived);

@@ -1,5 +1,6 @@
 //! Diagnostics for people (as rustc prints them), for editors (one line each), and for programs (JSON).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::model::Position;
 use crate::town::diagnostic::{Diagnostic, Label, Severity};
-use crate::town::source::Source;
+use crate::town::source::{Lines, Source};
 
 /// Where the renderer gets the text of a file from; `None` if it cannot be had, and then no line of it is shown.
 pub type Sources<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -16,24 +17,56 @@ pub type Sources<'a> = dyn Fn(&str) -> Option<String> + 'a;
 /// Every diagnostic with the lines it is about, a caret below them, and what to do.
 ///
 /// The text may have changed since it was checked: a span that no longer fits points at the nearest place that exists.
+/// After [`SHOWN_MAX`] it only says how many more there are.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources<'_>, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let files = Files::of(diagnostics, sources);
     let mut text = String::new();
-    for diagnostic in diagnostics {
-        let files = texts(diagnostic, sources);
+    for diagnostic in diagnostics.iter().take(SHOWN_MAX) {
         let report = [group(diagnostic, &files)];
         text.push_str(&renderer.render(&report));
         text.push_str("\n\n");
     }
+    if let Some(more) = diagnostics.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+        _ = writeln!(text, "and {more} more; `-o json` tells all of them\n");
+    }
     text
+}
+
+/// So many are shown to people; each costs a walk over its whole file, and nobody reads more.
+const SHOWN_MAX: usize = 100;
+
+/// The files that diagnostics speak of, each read once.
+struct Files(BTreeMap<String, Source>);
+
+impl Files {
+    /// Only files in which a place is known.
+    fn of(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> Self {
+        let labels = diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels);
+        let named: BTreeSet<&String> =
+            labels.filter(|label| label.span.is_some()).map(|label| &label.file).collect();
+        let read = |file: &String| {
+            // The renderer shows the ASCII ones of the control characters as pictures and prints the others as they are. This one
+            // has as many bytes.
+            let text = sources(file)?.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "·");
+            Some((file.clone(), Source { file: file.clone(), text }))
+        };
+        Self(named.into_iter().filter_map(read).collect())
+    }
+
+    fn lines(&self) -> BTreeMap<&str, Lines<'_>> {
+        self.0.iter().map(|(file, source)| (file.as_str(), source.lines())).collect()
+    }
 }
 
 /// One line for each: `town.toml:4:9: error: title (help)`.
 pub fn short(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> String {
+    let files = Files::of(diagnostics, sources);
+    let lines = files.lines();
     let mut text = String::new();
     for diagnostic in diagnostics {
         if let Some(label) = diagnostic.labels.first() {
-            match start(label, sources) {
+            match start(label, &lines) {
                 Some(position) => _ = write!(text, "{position}: "),
                 None => _ = write!(text, "{}: ", label.file),
             }
@@ -50,8 +83,10 @@ pub fn short(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> String {
 /// An array of objects: `severity`, `title`, `help`, and `labels` with `file`, `text`, and, where a place is known, `line`,
 /// `column` (in characters, both from 1) and `start`, `end` (in bytes, from 0).
 pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> Value {
+    let files = Files::of(diagnostics, sources);
+    let lines = files.lines();
     let label = |label: &Label| {
-        let position = start(label, sources);
+        let position = start(label, &lines);
         json!({
             "file": label.file,
             "text": label.text,
@@ -72,25 +107,20 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources<'_>) -> Value {
     diagnostics.iter().map(one).collect()
 }
 
-/// The text of each label's file, where the label has a place in it.
-fn texts(diagnostic: &Diagnostic, sources: &Sources<'_>) -> Vec<Option<String>> {
-    diagnostic.labels.iter().map(|label| label.span.as_ref().and_then(|_| sources(&label.file))).collect()
-}
-
-fn group<'a>(diagnostic: &'a Diagnostic, texts: &'a [Option<String>]) -> Group<'a> {
+fn group<'a>(diagnostic: &'a Diagnostic, files: &'a Files) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(diagnostic.title.as_str()));
     let mut shown: Vec<&str> = Vec::new();
-    for (label, text) in diagnostic.labels.iter().zip(texts) {
+    for label in &diagnostic.labels {
         if shown.contains(&label.file.as_str()) {
             continue;
         }
         shown.push(&label.file);
-        group = match text {
-            Some(text) => group.element(snippet(diagnostic, &label.file, text)),
+        group = match files.0.get(&label.file).filter(|_| label.span.is_some()) {
+            Some(source) => group.element(snippet(diagnostic, &label.file, &source.text)),
             None => group.element(Origin::path(label.file.as_str())),
         };
     }
@@ -122,10 +152,9 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     start..text.ceil_char_boundary(span.end).max(start)
 }
 
-fn start(label: &Label, sources: &Sources<'_>) -> Option<Position> {
+fn start(label: &Label, lines: &BTreeMap<&str, Lines<'_>>) -> Option<Position> {
     let span = label.span.as_ref()?;
-    let source = Source { file: label.file.clone(), text: sources(&label.file)? };
-    Some(source.position(span.start))
+    lines.get(label.file.as_str()).map(|lines| lines.position(span.start))
 }
 
 #[cfg(test)]
@@ -225,5 +254,27 @@ mod tests {
     #[test]
     fn the_json_form_has_lines_and_bytes() {
         insta::assert_snapshot!(to_json(&[unknown_key()], &sources), @r#"[{"help":"did you mean `refinery`?","labels":[{"column":7,"end":46,"file":"town.toml","line":3,"start":38,"text":"not a key of `rigs.gastown.roles`"}],"severity":"error","title":"unknown key `refinary`"}]"#);
+    }
+
+    #[test]
+    fn thousands_of_mistakes_are_not_all_shown_to_people_and_all_told_to_programs() {
+        let many = vec![unknown_key(); SHOWN_MAX + 5];
+        let shown = render(&many, &sources, false);
+        assert_eq!(shown.matches("error: unknown key").count(), SHOWN_MAX);
+        assert!(shown.ends_with("and 5 more; `-o json` tells all of them\n\n"), "{shown}");
+        assert!(!render(&many[..SHOWN_MAX], &sources, false).contains("more;"));
+        assert_eq!(to_json(&many, &sources).as_array().map(Vec::len), Some(many.len()));
+    }
+
+    #[test]
+    fn nothing_of_a_file_commands_a_terminal() {
+        let text = "a\u{1b}[2J\u{9b}2J = 1\r\n";
+        let said = Diagnostic::error(text, Label::at("town.toml", 0..1, text)).with_help(text);
+        for shown in [
+            render(std::slice::from_ref(&said), &|_| Some(text.into()), false),
+            short(&[said], &|_| Some(text.into())),
+        ] {
+            assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        }
     }
 }

@@ -1,13 +1,12 @@
 //! The event log: `daemon/gtctl/events.jsonl`, one JSON object a line, for a change and never for a state.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, BufRead, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Disk;
 use crate::model::{Address, Evidence, Origin, Reason};
 
 /// The log's name, below `daemon/gtctl/`.
@@ -61,6 +60,8 @@ pub enum Kind {
     Held,
     /// An object runs that did not.
     Running,
+    /// Somebody asked for something: a stop, a start, a restart, a nudge.
+    Request,
     /// A ceiling refused a plan.
     Refusal,
     /// The files became wrong, or right again.
@@ -102,16 +103,8 @@ impl EventLog {
     }
 
     /// The last event of each object, of those that are near the end of the log. Best effort: what cannot be read is not there.
-    pub fn tail(&self) -> Vec<Event> {
-        let mut text = Vec::new();
-        let read = std::fs::File::open(&self.path).and_then(|mut file| {
-            let length = file.metadata()?.len();
-            file.seek(io::SeekFrom::Start(length.saturating_sub(TAIL_SIZE)))?;
-            file.read_to_end(&mut text)
-        });
-        if read.is_err() {
-            return Vec::new();
-        }
+    pub fn tail(&self, disk: &dyn Disk) -> Vec<Event> {
+        let text = disk.read(&self.path, TAIL_SIZE).unwrap_or_default();
         let events =
             text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok());
         let last: BTreeMap<Option<Address>, Event> =
@@ -120,35 +113,29 @@ impl EventLog {
     }
 
     /// Appends events, each as one line.
-    pub fn append(&self, events: &[Event]) -> io::Result<()> {
+    pub fn append(&self, disk: &dyn Disk, events: &[Event]) -> io::Result<()> {
         if events.is_empty() {
             return Ok(());
-        }
-        if let Some(directory) = self.path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
-        if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > LOG_SIZE_MAX) {
-            std::fs::rename(&self.path, self.path.with_extension("jsonl.1"))?;
         }
         let mut lines = Vec::new();
         for event in events {
             serde_json::to_writer(&mut lines, event)?;
             lines.push(b'\n');
         }
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?.write_all(&lines)
+        disk.append(&self.path, &lines, LOG_SIZE_MAX, &self.path.with_extension("jsonl.1"))
     }
 }
 
-/// Reads the log, oldest first. Lines that make no sense, such as a torn last one, are passed over.
-pub fn read(directory: &Path) -> io::Result<Vec<Event>> {
+/// Reads the log, oldest first. Lines that make no sense, such as a torn last one, are passed over; of a file that is far larger than a
+/// log grows, the end is read.
+pub fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
     let path = directory.join(EVENTS_FILE);
     for file in [path.with_extension("jsonl.1"), path] {
-        match std::fs::File::open(&file) {
-            Ok(file) => {
-                for line in io::BufReader::new(file).lines() {
-                    events.extend(serde_json::from_str::<Event>(&line?).ok());
-                }
+        match disk.read(&file, 2 * LOG_SIZE_MAX) {
+            Ok(text) => {
+                let lines = text.split(|byte| *byte == b'\n');
+                events.extend(lines.filter_map(|line| serde_json::from_slice::<Event>(line).ok()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

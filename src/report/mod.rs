@@ -3,6 +3,8 @@
 pub mod diagnostics;
 pub mod events;
 pub mod json;
+pub mod recording;
+pub mod replay;
 pub mod text;
 pub mod words;
 

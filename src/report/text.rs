@@ -139,6 +139,7 @@ pub fn wanted_word(verdict: &Verdict) -> &'static str {
         Some(HoldKind::NoRestart) => "no-restart",
         Some(HoldKind::Parked) => "parked",
         Some(HoldKind::Docked) => "docked",
+        Some(HoldKind::Stopped(_)) => "stopped",
         Some(HoldKind::Unreadable(_)) => "unknown",
         Some(HoldKind::Frozen) => "frozen",
     }

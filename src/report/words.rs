@@ -39,10 +39,14 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Probe => "crash loop: time for one more try".to_owned(),
         Reason::Parked => "its rig is parked".to_owned(),
         Reason::Docked => "its rig is docked".to_owned(),
+        Reason::Stopped { by } => format!("stopped by {by}"),
         Reason::Pruned => "no file lists it any more".to_owned(),
         Reason::Asked { by } => format!("asked for by {by}"),
         Reason::StartedByGt => "its environment proves that it was started for this town".to_owned(),
         Reason::Running => "as it should be".to_owned(),
+        Reason::NudgeWaiting { why, until } => {
+            format!("as it should be; a nudge waits until {} at most: {why}", moment(until, now))
+        }
         Reason::Starting { lived } => format!("started {} ago, not settled yet", length(*lived)),
         Reason::InFlight => "an action on it is under way".to_owned(),
         Reason::Disabled => "it is disabled".to_owned(),
@@ -128,6 +132,7 @@ pub fn hint(verdict: &Verdict) -> Option<String> {
         (Reason::Backoff { .. } | Reason::CrashLoop { .. }, _) => {
             Some(format!("`gtctl reset-backoff {}` starts it at once", verdict.address))
         }
+        (Reason::Stopped { .. }, _) => Some(format!("`gtctl start {}` ends that", verdict.address)),
         (Reason::Parked, Some(rig)) if in_town_toml => Some(format!("`gtctl unpark {rig}` ends that")),
         (Reason::Docked, Some(rig)) if in_town_toml => Some(format!("`gtctl undock {rig}` ends that")),
         (Reason::Parked, Some(rig)) => Some(format!("`gt rig unpark {rig}` ends that")),

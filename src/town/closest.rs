@@ -1,12 +1,20 @@
 //! "Did you mean": the known word nearest to one that is not known.
 
+/// Nobody mistypes a longer word, and comparing two takes as much time as the product of their lengths.
+const WORD_LENGTH_MAX: usize = 64;
+
 /// The nearest of the known words, or `None` if none is near enough to be a slip of the finger.
 pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may differ, and one always may; more is another word.
     let near = (word.chars().count() / 3).max(1);
+    if word.len() > WORD_LENGTH_MAX {
+        return None;
+    }
+    let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|one| (strsim::damerau_levenshtein(&word.to_lowercase(), &one.to_lowercase()), one))
+        .filter(|one| one.len() <= WORD_LENGTH_MAX)
+        .map(|one| (strsim::damerau_levenshtein(&word, &one.to_lowercase()), one))
         .filter(|(distance, _)| *distance <= near)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, one)| one)

@@ -2,6 +2,16 @@
 
 use std::ops::Range;
 
+use crate::model::{excerpt, printable};
+
+/// More than so many characters of a text are not told; a file can put a megabyte of its own into one.
+const TEXT_LENGTH_MAX: usize = 1000;
+
+/// A text as it is told.
+fn told(text: String) -> String {
+    printable(&excerpt(&text, TEXT_LENGTH_MAX)).into_owned()
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -35,7 +45,7 @@ pub struct Label {
 impl Label {
     /// A place in a file.
     pub fn at(file: impl Into<String>, span: Range<usize>, text: impl Into<String>) -> Self {
-        Self { file: file.into(), span: Some(span), text: text.into() }
+        Self { file: file.into(), span: Some(span), text: told(text.into()) }
     }
 
     /// A file as a whole.
@@ -49,7 +59,7 @@ impl Label {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// What is wrong, in one line.
+    /// What is wrong, in one line of bounded length and without control characters, whatever the file says.
     pub title: String,
     /// Where. The first is the place to change; a second stands where two places disagree.
     pub labels: Vec<Label>,
@@ -60,7 +70,8 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error with its place.
     pub fn error(title: impl Into<String>, label: Label) -> Self {
-        Self { severity: Severity::Error, title: title.into(), labels: vec![label], help: None }
+        let title = told(title.into());
+        Self { severity: Severity::Error, title, labels: vec![label], help: None }
     }
 
     /// A warning with its place.
@@ -71,7 +82,7 @@ impl Diagnostic {
     /// The same, with what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(told(help.into()));
         self
     }
 

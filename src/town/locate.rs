@@ -58,11 +58,6 @@ impl TownRoot {
     pub fn gtctl_dir(&self) -> PathBuf {
         self.path.join("daemon/gtctl")
     }
-
-    /// Whether gt made this town; otherwise `town.toml` is all there is.
-    pub fn is_workspace(&self) -> bool {
-        self.path.join("mayor").is_dir()
-    }
 }
 
 /// What can name a town.

@@ -21,4 +21,4 @@ pub use files::{
 };
 pub use locate::{LocateError, TownRoot, Where, locate};
 pub use positions::Positions;
-pub use source::{FILE_SIZE_MAX, ReadError, Source};
+pub use source::Source;

@@ -1,17 +1,12 @@
 //! Reading a file whole, or saying why not. A missing file is the only absence there is (law 11).
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::diagnostic::{Diagnostic, Label};
+use crate::machine::{Disk, ReadError};
 use crate::model::Position;
-
-/// The largest file that is read, in bytes. A thousand rigs fit; a log that was moved here by mistake does not.
-pub const FILE_SIZE_MAX: u64 = 1024 * 1024;
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +25,14 @@ impl Source {
 
     /// An index for many positions of this text.
     pub fn lines(&self) -> Lines<'_> {
-        let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Lines { source: self, starts: std::iter::once(0).chain(breaks).collect() }
-    }
-
-    /// The byte at a position of this text; `None` if the text has no such line.
-    pub fn offset(&self, position: &Position) -> Option<usize> {
-        let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
-        let column = usize::try_from(position.column).ok()?.checked_sub(1)?;
-        let start = self.lines().starts.get(line).copied()?;
-        let before = self.text.get(start..)?.chars().take(column).map(char::len_utf8).sum::<usize>();
-        Some(start + before)
+        let breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
+        let mut counts = vec![0];
+        let mut count = 0;
+        for end in (STRIDE..=self.text.len()).step_by(STRIDE) {
+            count += chars(&self.text, end - STRIDE..end);
+            counts.push(count);
+        }
+        Lines { source: self, starts: std::iter::once(0).chain(breaks).collect(), counts }
     }
 
     /// A label on some bytes of this file.
@@ -49,11 +41,22 @@ impl Source {
     }
 }
 
+/// Characters are counted once for each so many bytes: a file of a single line would else be counted again for each place in it.
+const STRIDE: usize = 1024;
+
+/// The characters that start in these bytes.
+fn chars(text: &str, bytes: Range<usize>) -> usize {
+    let at_boundaries = text.ceil_char_boundary(bytes.start)..text.ceil_char_boundary(bytes.end);
+    text.get(at_boundaries).map_or(0, |part| part.chars().count())
+}
+
 /// Where the lines of a text start.
 #[derive(Debug)]
 pub struct Lines<'a> {
     source: &'a Source,
     starts: Vec<usize>,
+    /// The characters that start before byte 0, [`STRIDE`], twice that, and so on.
+    counts: Vec<usize>,
 }
 
 impl Lines<'_> {
@@ -63,70 +66,55 @@ impl Lines<'_> {
         let offset = text.floor_char_boundary(offset);
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let column = text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+        let column = self.chars_before(offset).saturating_sub(self.chars_before(start)) + 1;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Position { file: self.source.file.clone(), line: count(line), column: count(column) }
     }
-}
 
-/// Why a file that is there could not be read whole.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// A directory on the way, or the file, is a symbolic link to nothing.
-    #[error("`{0}` is a symbolic link to something that does not exist")]
-    Dangling(String),
-    /// The town's directory is gone, so nothing can be said about a file in it.
-    #[error("the town's directory does not exist any more")]
-    NoTown,
-    /// A directory, a pipe, a device.
-    #[error("it is {0}, not a regular file")]
-    NotRegular(&'static str),
-    /// Larger than [`FILE_SIZE_MAX`].
-    #[error("it is larger than 1 MiB")]
-    TooLarge,
-    /// Somebody wrote it while it was read.
-    #[error("it changed while it was being read")]
-    Changed,
-    /// Not text.
-    #[error("it is not UTF-8: byte {offset} (line {line})")]
-    NotUtf8 {
-        /// The first byte that is not UTF-8, from 0.
-        offset: usize,
-        /// The line it is in, from 1.
-        line: usize,
-    },
-    /// The operating system refused.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
+    /// The byte at a position of this text; `None` if the text has no such line.
+    pub fn offset(&self, position: &Position) -> Option<usize> {
+        let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
+        let column = usize::try_from(position.column).ok()?.checked_sub(1)?;
+        let start = self.starts.get(line).copied()?;
+        let wanted = self.chars_before(start) + column;
+        let stride = self.counts.partition_point(|count| *count <= wanted).saturating_sub(1);
+        let from = self.source.text.ceil_char_boundary(stride * STRIDE);
+        let left = wanted.saturating_sub(self.counts.get(stride).copied().unwrap_or_default());
+        let between = self.source.text.get(from..)?.chars().take(left).map(char::len_utf8).sum::<usize>();
+        Some(from + between)
+    }
 
-impl ReadError {
-    fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Dangling(_) => Some("restore what the link points to, or remove the link"),
-            Self::NoTown => Some("is the file system mounted?"),
-            Self::NotRegular(_) | Self::NotUtf8 { .. } => None,
-            Self::TooLarge => Some("is this the right file?"),
-            Self::Changed => Some("try again"),
-            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Some("gtctl must run as the user who owns the town")
-            }
-            Self::Io(_) => None,
-        }
+    fn chars_before(&self, offset: usize) -> usize {
+        let stride = offset / STRIDE;
+        let known = self.counts.get(stride).copied().unwrap_or_default();
+        known + chars(&self.source.text, stride * STRIDE..offset)
     }
 }
 
-/// Reads a file of the town, following symbolic links.
+fn help(why: &ReadError) -> Option<&'static str> {
+    match why {
+        ReadError::Dangling(_) => Some("restore what the link points to, or remove the link"),
+        ReadError::NoTown => Some("is the file system mounted?"),
+        ReadError::NotRegular(_) | ReadError::NotUtf8 { .. } => None,
+        ReadError::TooLarge => Some("is this the right file?"),
+        ReadError::Changed => Some("try again"),
+        ReadError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some("gtctl must run as the user who owns the town")
+        }
+        ReadError::Io(_) => None,
+    }
+}
+
+/// Reads a file of the town, following symbolic links; `Ok(None)` if there is no such file.
 ///
-/// `Ok(None)` means that there is no such file, and nothing else. Whatever is there but is not a whole, regular UTF-8 file
-/// of at most [`FILE_SIZE_MAX`] bytes is an error.
-pub fn read(root: &Path, relative: &str) -> Result<Option<Source>, Diagnostic> {
-    match read_whole(root, relative) {
+/// What is there and cannot be read whole, as [`Disk::read_text`] demands, is a mistake.
+pub fn read(disk: &dyn Disk, root: &Path, relative: &str) -> Result<Option<Source>, Diagnostic> {
+    match disk.read_text(root, relative) {
         Ok(text) => Ok(text.map(|text| Source { file: relative.to_owned(), text })),
         Err(why) => {
             let diagnostic =
                 Diagnostic::error(format!("cannot read {relative}: {why}"), Label::file(relative));
-            Err(match why.help() {
+            Err(match help(&why) {
                 Some(help) => diagnostic.with_help(help),
                 None => diagnostic,
             })
@@ -134,78 +122,17 @@ pub fn read(root: &Path, relative: &str) -> Result<Option<Source>, Diagnostic> {
     }
 }
 
-fn read_whole(root: &Path, relative: &str) -> Result<Option<String>, ReadError> {
-    let path = root.join(relative);
-    // Looked at before it is opened: opening a pipe lets its writer go on, and opening a device can do anything.
-    match fs::metadata(&path) {
-        Ok(found) => regular(&found)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return absent(root, relative),
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let mut file = match rustix::fs::open(&path, flags, Mode::empty()) {
-        Ok(handle) => fs::File::from(handle),
-        Err(rustix::io::Errno::NOENT) => return Err(ReadError::Changed),
-        Err(errno) => return Err(io::Error::from(errno).into()),
-    };
-    let before = file.metadata()?;
-    regular(&before)?;
-    if before.len() > FILE_SIZE_MAX {
-        return Err(ReadError::TooLarge);
-    }
-    let mut bytes = Vec::new();
-    (&mut file).take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes)?;
-    let after = file.metadata()?;
-    let same_time = before.modified().ok() == after.modified().ok();
-    if !same_time || before.len() != after.len() || after.len() != bytes.len() as u64 {
-        return Err(ReadError::Changed);
-    }
-    String::from_utf8(bytes).map(Some).map_err(not_utf8)
-}
-
-fn regular(found: &fs::Metadata) -> Result<(), ReadError> {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = found.file_type();
-    let what = match () {
-        () if kind.is_file() => return Ok(()),
-        () if kind.is_dir() => "a directory",
-        () if kind.is_fifo() => "a named pipe",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
-    };
-    Err(ReadError::NotRegular(what))
-}
-
-/// "Not found" is an absence only if no link on the way leads to nothing.
-fn absent(root: &Path, relative: &str) -> Result<Option<String>, ReadError> {
-    if !root.is_dir() {
-        return Err(ReadError::NoTown);
-    }
-    let mut part = String::new();
-    for name in relative.split('/') {
-        if !part.is_empty() {
-            part.push('/');
-        }
-        part.push_str(name);
-        let path = root.join(&part);
-        let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_symlink());
-        if is_link && !path.exists() {
-            return Err(ReadError::Dangling(part));
-        }
-    }
-    Ok(None)
-}
-
-fn not_utf8(error: std::string::FromUtf8Error) -> ReadError {
-    let offset = error.utf8_error().valid_up_to();
-    let line = error.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
-    ReadError::NotUtf8 { offset, line }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::ThisMachine;
+    use rustix::fs::Mode;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn read(root: &Path, file: &str) -> Result<Option<Source>, Diagnostic> {
+        super::read(&ThisMachine::new(), root, file)
+    }
 
     fn title(root: &Path, file: &str) -> String {
         read(root, file).expect_err("must not be readable").title
@@ -269,5 +196,23 @@ mod tests {
             [at(0), at(3), at(2), at(9), at(11), at(999)],
             [(1, 1), (1, 3), (1, 2), (2, 1), (3, 1), (3, 1)]
         );
+    }
+
+    #[test]
+    fn a_place_reads_back_in_lines_of_every_length() {
+        // Three bytes a character, so that the counted strides end within one.
+        for text in
+            ["€".repeat(3000), format!("{}\r\n{}\n", "a€".repeat(900), "€".repeat(1100)), String::new()]
+        {
+            let source = Source { file: "f".to_owned(), text };
+            let lines = source.lines();
+            for (at, _) in source.text.char_indices() {
+                let position = lines.position(at);
+                let before = &source.text[..at];
+                let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+                assert_eq!(position.column as usize, before[start..].chars().count() + 1, "byte {at}");
+                assert_eq!(lines.offset(&position), Some(at));
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Fake agents: each is one way in which a real one behaves.
 //!
-//! All but the renamed programs record their start: the pid in `agents.log/<object>.pids` (`/` as `_`), and the object in
-//! `agents.log/order`, so that starts can be counted and put in order without asking gtctl.
+//! All but the renamed programs record their start: the pid in `agents.log/<object>.pids` (`/` as `_`), the object in
+//! `agents.log/order`, and when, who and which pid in `agents.log/starts`, so that starts can be counted and put in order without
+//! asking gtctl.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,10 +27,18 @@ pub enum Fake {
     Deaf,
     /// Lives, and leaves a child in a session of its own; its pid is in `<object>.forked`.
     Fork,
+    /// Lives, and its only child is stopped. (The agent itself cannot be: tmux continues a pane's process that stops.)
+    Hang,
+    /// Closes its terminal a moment after its start, and lives on without it.
+    Detached,
     /// A program that does not exist.
     NoExec,
     /// Records every byte that is typed, in `<object>.bytes`.
     Echo,
+    /// Shows a prompt, takes lines as they are sent, and records each in `<object>.lines`.
+    Prompt,
+    /// Shows what is typed, and takes no Enter.
+    Sulky,
     /// Prints the value of this variable, lives a second and ends with status 1.
     Tell(&'static str),
     /// Any other arguments; records no start.
@@ -41,6 +50,8 @@ const RECORD: &str = r#"name=${GTCTL_OBJECT:-unmanaged}
 echo "$name" >>"$log/order"
 while case $name in */*) true ;; *) false ;; esac; do name=${name%%/*}_${name#*/}; done
 echo $$ >>"$log/$name.pids"
+read -r uptime _ </proc/uptime
+echo "$uptime ${GTCTL_OBJECT:-unmanaged} $$" >>"$log/starts"
 live() { while :; do "$sleep" 5 & wait $!; done; }
 "#;
 
@@ -72,8 +83,23 @@ impl Fake {
                 let body = "setsid \"$sleep\" 100000 >/dev/null 2>&1 & echo $! >>\"$log/$name.forked\"; live";
                 vec![script(root, "fork.sh", body)]
             }
+            Self::Hang => vec![script(root, "hang.sh", "sh -c 'kill -STOP $$' & wait $!; live")],
+            Self::Detached => {
+                let body = "trap '' HUP; \"$sleep\" 0.3; exec </dev/null >/dev/null 2>&1; live";
+                vec![script(root, "detached.sh", body)]
+            }
             Self::NoExec => vec![root.join("agents/no-such-program").display().to_string()],
             Self::Echo => vec![script(root, "echo.sh", "stty raw -echo; exec cat >>\"$log/$name.bytes\"")],
+            Self::Prompt => {
+                let body =
+                    "while printf '> ' && IFS= read -r line; do echo \"$line\" >>\"$log/$name.lines\"; done";
+                vec![script(root, "prompt.sh", body)]
+            }
+            Self::Sulky => vec![script(
+                root,
+                "sulky.sh",
+                "stty -icanon -icrnl -echoctl; exec cat >>\"$log/$name.bytes\"",
+            )],
             Self::Tell(variable) => {
                 let body = format!("echo \"the value is ${variable}\"; \"$sleep\" 1; exit 1");
                 vec![script(root, &format!("tell-{variable}.sh"), &body)]

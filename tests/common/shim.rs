@@ -27,6 +27,18 @@ pub enum Mode {
     LookEmpty,
     /// Answers `-V` with this text, lets all else pass.
     Version(&'static str),
+    /// Has the real tmux do it, and then fails without a word.
+    LoseReply,
+    /// Has the real tmux do it, and then says nothing for so long.
+    HangAfter(Duration),
+    /// Lets what only looks pass; what changes is done so much later, also if nobody waits for it any more.
+    LateChanges(Duration),
+    /// Leaves out every second pane that the real tmux lists; lets what changes pass.
+    HalfLooks,
+    /// Cuts the answer after so many letters.
+    CutReplies(usize),
+    /// Passes, and removes this file once after a `kill-session`.
+    RemoveAfterKill(PathBuf),
 }
 
 impl Mode {
@@ -42,6 +54,12 @@ impl Mode {
             Self::LieAboutChanges => "lie-about-changes\n".to_owned(),
             Self::LookEmpty => "look-empty\n".to_owned(),
             Self::Version(text) => format!("version\n0\n{text}\n"),
+            Self::LoseReply => "lose-reply\n".to_owned(),
+            Self::HangAfter(delay) => format!("hang-after\n{}\n", delay.as_secs_f64()),
+            Self::LateChanges(delay) => format!("late-changes\n{}\n", delay.as_secs_f64()),
+            Self::HalfLooks => "half-looks\n".to_owned(),
+            Self::RemoveAfterKill(file) => format!("remove-after-kill\n0\n{}\n", file.display()),
+            Self::CutReplies(length) => format!("cut-replies\n{length}\n"),
         }
     }
 }
@@ -78,6 +96,24 @@ case $mode in
   lie) [[ $version == yes ]] && pass "$@"; exit 0 ;;
   lie-about-changes) [[ $changes == yes ]] && exit 0; pass "$@" ;;
   look-empty) [[ $changes == no && $version == no ]] && exit 0; pass "$@" ;;
+  lose-reply) [[ $version == yes ]] && pass "$@"; (pass "$@") >/dev/null 2>&1; exit 1 ;;
+  hang-after)
+    [[ $version == yes ]] && pass "$@"
+    (pass "$@") >/dev/null 2>&1; read -rt "$number" <>"$dir/never"; exit 1 ;;
+  late-changes)
+    [[ $changes == no ]] && pass "$@"
+    (read -rt "$number" <>"$dir/never"; pass "$@") >/dev/null 2>&1 &
+    wait; exit 1 ;;
+  half-looks)
+    [[ $changes == yes || $version == yes ]] && pass "$@"
+    (pass "$@") | while IFS= read -r line; do
+      if [[ $line == gtctl-* ]] || ((count++ % 2)); then printf '%s\n' "$line"; fi
+    done
+    exit "${PIPESTATUS[0]}" ;;
+  remove-after-kill)
+    [[ $has_input == yes && $(<"$dir/$id.stdin") == *kill-session* ]] || pass "$@"
+    (pass "$@"); code=$?; rm -f "$text"; echo pass >"$dir/mode"; exit "$code" ;;
+  cut-replies) [[ $version == yes ]] && pass "$@"; all=$(pass "$@"); code=$?; printf '%s' "${all:0:number}"; exit "$code" ;;
   version) [[ $version == yes ]] && { printf '%s\n' "$text"; exit 0; }; pass "$@" ;;
   *) pass "$@" ;;
 esac

@@ -5,6 +5,7 @@ mod errors;
 mod parse;
 pub mod quote;
 
-pub use client::{IDENTITY, Reply, Socket, Tmux, TmuxError, VERSION_MIN, Version};
+pub use crate::machine::{IDENTITY, Reply, Socket, TmuxError};
+pub use client::{Tmux, VERSION_MIN, Version};
 pub use errors::{Refusal, classify};
 pub use parse::{Line, Malformed, SNAPSHOT_FORMAT, Snapshot, parse_environments, parse_snapshot};

@@ -125,16 +125,19 @@ fn flag(text: &str) -> Option<bool> {
 }
 
 /// Reads the answers to `display-message -p 'gtctl-env $3' ; show-environment -t '$3:'`, one after the other. A session whose answer
-/// is missing is missing here.
+/// is missing is missing here; so is one that is answered for twice, for a value of several lines can look like an answer for another.
 pub fn parse_environments(text: &str) -> BTreeMap<SessionId, Claim> {
-    let mut claims = BTreeMap::new();
+    let mut claims: BTreeMap<SessionId, Option<Claim>> = BTreeMap::new();
     let mut current: Option<(SessionId, Claim)> = None;
-    for line in text.lines() {
+    // A line without its end is cut off, and what is cut off can look like the mark of an end.
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         if let Some(id) = line.strip_prefix("gtctl-env $") {
             current = id.parse().ok().map(|id| (SessionId(id), Claim::default()));
         } else if line == "gtctl-env-end" {
             // Only a whole answer counts: half of one could lack just what disproves the claim.
-            claims.extend(current.take());
+            if let Some((id, claim)) = current.take() {
+                claims.entry(id).and_modify(|told| *told = None).or_insert(Some(claim));
+            }
         } else if let (Some((_, claim)), Some((key, value))) = (&mut current, line.split_once('=')) {
             let field = match key {
                 "GT_ROOT" => &mut claim.root,
@@ -149,7 +152,7 @@ pub fn parse_environments(text: &str) -> BTreeMap<SessionId, Claim> {
             *field = Some(value.to_owned());
         }
     }
-    claims
+    claims.into_iter().filter_map(|(id, claim)| Some((id, claim?))).collect()
 }
 
 #[cfg(test)]
@@ -202,5 +205,15 @@ mod tests {
         );
         assert_eq!(claims[&SessionId(3)].role.as_deref(), Some("witness"));
         assert_eq!(claims[&SessionId(4)], Claim::default());
+    }
+
+    #[test]
+    fn law_2_a_value_of_several_lines_answers_for_no_other_session() {
+        let forged =
+            "gtctl-env $3\nX=a\ngtctl-env-end\ngtctl-env $4\nGT_ROOT=/t\nGT_ROLE=witness\ngtctl-env-end\n";
+        let honest = "gtctl-env $4\nGT_ROOT=/other\ngtctl-env-end\n";
+        let claims = parse_environments(&format!("{forged}{honest}"));
+        assert_eq!(claims.keys().collect::<Vec<_>>(), [&SessionId(3)]);
+        assert_eq!(parse_environments(&format!("{honest}{forged}")).get(&SessionId(4)), None);
     }
 }

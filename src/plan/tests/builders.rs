@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::desired::{Desired, Hold, HoldKind, desire};
-use crate::ledger::{AskedNudge, Cause, Ledger, Record};
+use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Cause, Ledger, Record};
 use crate::model::{
     Address, BootId, Evidence, Exit, Incarnation, IncarnationId, Marker, Name, Origin, PaneId, ProcessId,
     Seen, SessionId, Stamp, TownId,
@@ -67,6 +67,7 @@ pub fn files(text: &str) -> TownFiles {
     let town = parse_town_toml(source).unwrap_or_else(|wrong| panic!("{wrong:#?}"));
     TownFiles {
         root: TownRoot::imagined(ROOT),
+        workspace: false,
         town: Some(town),
         rigs: None,
         daemon: None,
@@ -162,6 +163,7 @@ impl Given {
         let mut object = self.desired.objects.get(&address(like)).unwrap().clone();
         object.address = address(of);
         object.recipe.session = of.replace('/', "-");
+        object.spec = object.recipe.spec();
         self.observed.places.insert(address(of), self.observed.places.get(&address(like)).unwrap().clone());
         self.desired.objects.insert(address(of), object);
         self
@@ -303,7 +305,7 @@ impl Given {
                 .map_or_else(|| of.to_string().replace('/', "-"), |object| object.recipe.session.clone()),
             attached: 0,
             label: marker.to_string(),
-            spec: object.map(|object| object.recipe.spec()),
+            spec: object.map(|object| object.spec.clone()),
             panes: vec![Pane {
                 window: 0,
                 id: PaneId(number),
@@ -347,7 +349,7 @@ impl Given {
 
     /// It was started at these moments: once, and then again after a crash.
     pub fn started_at(mut self, of: &str, moments: &[u64]) -> Self {
-        let spec = self.desired.objects.get(&address(of)).unwrap().recipe.spec();
+        let spec = self.desired.objects.get(&address(of)).unwrap().spec.clone();
         for (index, moment) in moments.iter().enumerate() {
             let cause = if index == 0 { Cause::First } else { Cause::Crash };
             self.ledger.strike(&address(of), cause, &spec, &self.desired.policy, &at(*moment), 0.5);
@@ -361,13 +363,43 @@ impl Given {
         self
     }
 
+    /// The life of it that its session carries, or one that is none.
+    fn incarnation_of(&self, of: &str) -> IncarnationId {
+        let of = address(of);
+        let Seen::Known(Server::Up(up)) = &self.observed.server else {
+            return IncarnationId::from_hex("abcdefabcdef").unwrap();
+        };
+        let markers = up.sessions.iter().filter_map(Session::marker);
+        let own = markers.filter(|marker| marker.address == of).map(|marker| marker.incarnation).next();
+        own.unwrap_or_else(|| IncarnationId::from_hex("abcdefabcdef").unwrap())
+    }
+
+    /// Somebody stopped it on purpose.
+    pub fn stopped(mut self, of: &str) -> Self {
+        let asked = AskedStop { by: "a test".to_owned(), at: at(NOW - 1) };
+        self.ledger.stopped.insert(address(of), asked);
+        self
+    }
+
+    /// Somebody asked for another life of it.
+    pub fn restart_asked(mut self, of: &str) -> Self {
+        let incarnation = self.incarnation_of(of);
+        let asked = AskedRestart { incarnation, by: "a test".to_owned(), at: at(NOW - 1) };
+        self.ledger.restarts.insert(address(of), asked);
+        self
+    }
+
     /// Somebody asked to type something into it.
     pub fn nudge(mut self, of: &str) -> Self {
+        let incarnation = self.incarnation_of(of);
         self.ledger.nudges.push(AskedNudge {
             address: address(of),
+            incarnation,
             text: "go on".to_owned(),
             by: "a test".to_owned(),
             at: at(NOW - 1),
+            until: at(NOW + 60),
+            begun: false,
         });
         self
     }

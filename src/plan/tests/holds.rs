@@ -15,10 +15,11 @@ fn everybody() -> Given {
         .object("a/polecats/nux", "a/crew/max")
 }
 
-fn kinds() -> [(HoldKind, &'static str); 6] {
+fn kinds() -> [(HoldKind, &'static str); 7] {
     [
         (HoldKind::Parked, "parked"),
         (HoldKind::Docked, "docked"),
+        (HoldKind::Stopped("me".to_owned()), "stopped"),
         (HoldKind::NoRestart, "no-restart"),
         (HoldKind::Disabled, "disabled"),
         (HoldKind::Frozen, "frozen"),
@@ -31,6 +32,7 @@ fn stops(kind: &HoldKind, of: &str) -> bool {
     match kind {
         HoldKind::Parked => matches!(of, "a/witness" | "a/refinery"),
         HoldKind::Docked => matches!(of, "a/witness" | "a/refinery" | "a/polecats/nux"),
+        HoldKind::Stopped(_) => true,
         HoldKind::NoRestart | HoldKind::Disabled | HoldKind::Frozen | HoldKind::Unreadable(_) => false,
     }
 }

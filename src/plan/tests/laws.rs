@@ -52,7 +52,7 @@ fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
     for _ in 0..5000 {
         found.extend(features(&any_world().new_tree(&mut runner).unwrap().current()));
     }
-    let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked pruned asked \
+    let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked stopped pruned asked nudge-waiting \
         started-by-gt running starting in-flight disabled no-restart frozen layer-unreadable unknown foreign \
         duplicate detached attached finished backoff crash-loop directory-missing program-missing session-limit \
         waiting-for mass-stop socket-lost server-changed memory-not-durable kill adopt nudge";
@@ -141,11 +141,19 @@ proptest! {
             let session = target(&given, &step.action).expect("it aims at what was seen");
             if let Action::Adopt(_) = step.action {
                 prop_assert_eq!(&session.label, "");
-                prop_assert_eq!(&session.name, &given.desired.objects[&verdict.address].recipe.session);
                 let Some(Seen::Known(claim)) = &session.claim else { panic!("no claim") };
-                let own = claim.gtctl_town.as_deref() == Some(given.desired.town.as_str());
-                let gts = claim.root.as_deref().map(std::path::Path::new) == Some(&given.desired.root);
-                prop_assert!(own || gts);
+                let town = claim.gtctl_town.as_deref() == Some(given.desired.town.as_str());
+                // gtctl's own variables name the object, so the session may have been renamed; gt's count under its name alone.
+                let is_own = town && claim.gtctl_object.as_deref() == Some(verdict.address.to_string().as_str());
+                let is_gts = claim.root.as_deref().map(std::path::Path::new) == Some(&given.desired.root)
+                    && session.name == given.desired.objects[&verdict.address].recipe.session;
+                prop_assert!(is_own || is_gts);
+            } else if session.label.is_empty() {
+                // gt started it and it has ended: its environment proves it, and its dead pane is all that is touched.
+                let into = step.action.launch().map(|launch| &launch.into);
+                let is_dead = matches!(life(session), Some(Seen::Known(Life::Gone { .. } | Life::Detached { .. })) | None);
+                prop_assert!(matches!(into, Some(LaunchInto::DeadPane(_)) | None) && is_dead, "{:?}", verdict);
+                prop_assert!(matches!(&session.claim, Some(Seen::Known(_))));
             } else {
                 let marker = session.marker().expect("it is labelled");
                 prop_assert_eq!(&marker.town, &given.desired.town);
@@ -179,6 +187,9 @@ proptest! {
         if let Some(refusal) = &plan.refusal {
             prop_assert_eq!(ends(&plan), 0);
             prop_assert!(refusal.stops.len() > refusal.limit);
+            let names: std::collections::BTreeSet<&String> = refusal.lives.iter().collect();
+            prop_assert_eq!(names.len(), refusal.stops.len(), "an approval is for one life each");
+            prop_assert!(refusal.lives.iter().all(|life| !life.is_empty()));
             let lifted = approved(given.clone()).plan();
             prop_assert_eq!(ends(&lifted), refusal.stops.len());
         }

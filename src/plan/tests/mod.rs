@@ -1,5 +1,6 @@
 //! What `plan()` promises: tables for each rule, then the laws over random worlds.
 
+mod asked;
 pub(crate) mod builders;
 mod ceilings;
 mod holds;
@@ -15,4 +16,4 @@ mod survivors;
 mod unmanaged;
 mod wake;
 mod words;
-mod worlds;
+pub(crate) mod worlds;

@@ -1,9 +1,10 @@
 //! Law 2: ours only. A label or gt's whole environment proves it; a name proves nothing.
 
-use super::builders::{Given, ROOT, address, steps, town};
+use super::builders::{Given, OLD_SERVER, ROOT, address, steps, town};
+use crate::desired::HoldKind;
 use crate::model::{Seen, SessionId};
 use crate::observed::Claim;
-use crate::plan::{Action, State};
+use crate::plan::{Action, LaunchInto, State};
 
 const TOWN: &str = "[rigs.a.crew.max]\n[sessions.scribe]\ncommand = [\"./x\"]";
 
@@ -97,12 +98,31 @@ fn what_gt_started_is_adopted_where_gt_says_that_it_runs() {
 }
 
 #[test]
-fn what_gt_started_and_has_ended_is_left_to_gt() {
+fn what_gt_started_and_has_ended_is_started_again_in_its_own_pane() {
     let given = town(TOWN).dead("a/witness", None).edit(|session| {
         session.label.clear();
         session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
     });
-    assert_eq!(given.says("a/witness"), "held: foreign");
+    let plan = given.plan();
+    let (_, step) = plan.steps().find(|(verdict, _)| verdict.address == address("a/witness")).unwrap();
+    let launch = step.action.launch().unwrap();
+    assert!(matches!(&launch.into, LaunchInto::DeadPane(fence) if fence.label().is_empty()), "{launch:?}");
+}
+
+#[test]
+fn what_gt_started_and_has_ended_is_no_stranger_to_a_parked_rig_either() {
+    let given = town(TOWN).dead("a/witness", None).hold("a/witness", HoldKind::Parked).edit(|session| {
+        session.label.clear();
+        session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
+    });
+    assert_eq!(given.says("a/witness"), "kill: parked");
+}
+
+#[test]
+fn what_gt_started_in_a_server_that_took_the_place_of_a_living_one_is_not_adopted() {
+    let claim = Seen::Known(gt_claim("witness", Some("a"), None));
+    let given = town(TOWN).claimed("a/witness", claim).past("a/witness", OLD_SERVER, Some(Seen::Known(true)));
+    assert_eq!(given.says("a/witness"), "held: duplicate");
 }
 
 #[test]

@@ -69,7 +69,13 @@ pub fn ends_a_life(given: &Given, action: &Action) -> bool {
         Action::Start(launch) | Action::Restart(launch) => matches!(launch.into, LaunchInto::Replacing(_)),
         Action::Nudge { .. } | Action::Adopt(_) => false,
     };
-    kills && target(given, action).is_some_and(is_living)
+    let aimed = fence(action).and_then(Fence::pane).map(|(id, _)| id);
+    let is_aimed = |session: &Session| {
+        let lives =
+            |life: &Seen<Life>| matches!(life, Seen::Known(Life::Running { .. } | Life::Detached { .. }));
+        session.panes.iter().any(|pane| Some(pane.id) == aimed && lives(&pane.life))
+    };
+    kills && target(given, action).is_some_and(is_aimed)
 }
 
 /// The steps that start something.

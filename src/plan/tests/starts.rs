@@ -182,7 +182,7 @@ fn a_place_that_was_not_looked_at_is_unknown() {
 #[test]
 fn another_socket_in_the_files_does_not_double_agents_that_live_at_the_old_one() {
     let mut given = scribe("always");
-    given.ledger.server = Some(ServerSeen { process: OLD_SERVER, socket: "/old".to_owned() });
+    given.ledger.server = Some(ServerSeen { process: OLD_SERVER, boot: None, socket: "/old".to_owned() });
     for (past, expected) in [
         (Some(Seen::Known(true)), "held: server-changed"),
         (Some(Seen::unknown("EACCES")), "held: unknown"),
@@ -200,7 +200,7 @@ fn another_socket_in_the_files_does_not_double_agents_that_live_at_the_old_one()
 fn the_same_socket_is_no_change() {
     let mut given = scribe("always");
     let socket = given.observed.socket.clone();
-    given.ledger.server = Some(ServerSeen { process: OLD_SERVER, socket });
+    given.ledger.server = Some(ServerSeen { process: OLD_SERVER, boot: None, socket });
     given.observed.past_server = Some(Seen::Known(true));
     assert_eq!(given.says(SCRIBE), "start: absent");
 }

@@ -33,7 +33,7 @@ struct Wanted {
     same_spec: bool,
     past: Option<(bool, u8)>,
     in_flight: bool,
-    nudged: bool,
+    request: u8,
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -51,8 +51,8 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         0..3u8,
         (0..12u8, 0..12u8),
     );
-    (asked, memory, prop::bool::weighted(0.1), prop::bool::weighted(0.2)).prop_map(
-        |((index, holds, needs, restart, place), memory, in_flight, nudged)| {
+    (asked, memory, prop::bool::weighted(0.1), 0..20u8).prop_map(
+        |((index, holds, needs, restart, place), memory, in_flight, request)| {
             let (starts, not_before, crash_loop, same_spec, past) = memory;
             // Most objects should be wanted, or nothing but holds would be seen.
             let holds = if needs & 3 == 0 { holds } else { Vec::new() };
@@ -69,7 +69,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
                 same_spec,
                 past,
                 in_flight,
-                nudged,
+                request,
             }
         },
     )
@@ -99,7 +99,8 @@ pub fn any_world() -> impl Strategy<Value = Given> {
             given.ledger.starts.sort_by_key(|start| start.since_boot);
             given.ledger.trouble = trouble.then(|| Why::new("disk full"));
             if let Some((socket, past)) = recorded_server(recorded) {
-                given.ledger.server = Some(ServerSeen { process: OLD_SERVER, socket: socket.to_owned() });
+                given.ledger.server =
+                    Some(ServerSeen { process: OLD_SERVER, boot: None, socket: socket.to_owned() });
                 given.observed.past_server = past;
             }
             if let Some(number) = rig_hold {
@@ -151,6 +152,7 @@ fn object(of: Address) -> Object {
     };
     Object {
         address: of,
+        spec: recipe.spec(),
         recipe,
         after: BTreeSet::new(),
         wave: 0,
@@ -219,9 +221,12 @@ fn remember(given: &mut Given, one: &Wanted) {
     if one.in_flight {
         given.ledger.in_flight.insert(of.clone());
     }
-    if one.nudged {
-        *given = given.clone().nudge(POOL[one.index]);
-    }
+    *given = match one.request {
+        0..=3 => given.clone().nudge(POOL[one.index]),
+        4 | 5 => given.clone().restart_asked(POOL[one.index]),
+        6 => given.clone().stopped(POOL[one.index]),
+        _ => given.clone(),
+    };
     if let Some((old, _)) = one.past
         && given.ledger.objects.get(&of).is_none_or(|record| record.incarnation.is_none())
     {
@@ -235,7 +240,7 @@ fn remember(given: &mut Given, one: &Wanted) {
             _ => drop(given.observed.past.insert(of.clone(), Seen::Known(false))),
         }
     }
-    let spec = given.desired.objects.get(&of).map(|object| object.recipe.spec());
+    let spec = given.desired.objects.get(&of).map(|object| object.spec.clone());
     if one.starts.is_empty() {
         return;
     }

@@ -10,6 +10,7 @@ use atomic_write_file::AtomicWriteFile;
 use rustix::fs::FlockOperation;
 
 use super::EditError;
+use crate::machine::ThisMachine;
 use crate::town::files::town_toml::TOWN_TOML;
 use crate::town::source;
 
@@ -25,8 +26,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// mode and owner stay. When it returns, the new text is on disk, its directory entry as well.
 pub fn write_edit(root: &Path, before: &str, after: &str) -> Result<(), EditError> {
     let _lock = lock(root)?;
-    let found =
-        source::read(root, TOWN_TOML).map_err(|diagnostic| EditError::Unreadable(diagnostic.title))?;
+    let found = source::read(&ThisMachine::new(), root, TOWN_TOML)
+        .map_err(|diagnostic| EditError::Unreadable(diagnostic.title))?;
     if found.as_ref().map_or("", |source| source.text.as_str()) != before {
         return Err(EditError::Changed);
     }

@@ -3,6 +3,7 @@
 //!
 //! The checks read the data before it has types, for a file with one wrong type has no types at all.
 
+mod keys;
 mod launch;
 mod names;
 mod periods;
@@ -26,10 +27,13 @@ struct Subject<'a> {
 /// Every mistake, in the order of the file.
 pub(super) fn check(json: &Value, positions: &Positions, source: &Source) -> Vec<Diagnostic> {
     let subject = Subject { json, positions, source };
-    let mut found = shape::mistakes(&subject);
-    found.extend(periods::mistakes(&subject));
-    found.extend(names::mistakes(&subject));
-    found.extend(launch::mistakes(&subject));
+    let mut found = keys::mistakes(&subject);
+    if found.is_empty() {
+        found = shape::mistakes(&subject);
+        found.extend(periods::mistakes(&subject));
+        found.extend(names::mistakes(&subject));
+        found.extend(launch::mistakes(&subject));
+    }
     let place =
         |one: &Diagnostic| one.labels.first().and_then(|label| label.span.clone()).map(|span| span.start);
     found.sort_by_key(place);

@@ -1,11 +1,12 @@
 //! `mayor/daemon.json`: which patrols run; and `disabled_patrols` of `settings/config.json`, which says the same again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jsonc_parser::ast::Value;
 
 use super::json::Reader;
+use crate::machine::Disk;
 use crate::model::{Position, Why};
 use crate::town::diagnostic::Diagnostic;
 use crate::town::source::{self, Source};
@@ -32,29 +33,27 @@ pub struct Patrol {
     /// Whether it runs.
     pub enabled: bool,
     /// The only rigs it runs for, if it is not all of them; never empty.
-    pub rigs: Option<Vec<String>>,
+    pub rigs: Option<BTreeSet<String>>,
     /// Where the file says so; `None` where it is silent.
     pub position: Option<Position>,
 }
 
-impl Default for Patrol {
+impl Patrol {
     /// On for all rigs, as wherever no file says anything.
-    fn default() -> Self {
-        Self { enabled: true, rigs: None, position: None }
-    }
+    pub const ON: &'static Self = &Self { enabled: true, rigs: None, position: None };
 }
 
 impl DaemonFile {
     /// What holds for a patrol: it is on unless the file has an object for it; then that object's `enabled` holds, and
     /// one that does not say `enabled` is off (trap 4).
-    pub fn patrol(&self, name: &str) -> Patrol {
-        self.patrols.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default()
+    pub fn patrol(&self, name: &str) -> &Patrol {
+        self.patrols.get(&name.to_ascii_lowercase()).unwrap_or(Patrol::ON)
     }
 }
 
 /// Reads `mayor/daemon.json`. `Ok(None)` means that there is none; every mistake in it is reported at once.
-pub fn read_daemon(root: &Path) -> Result<Option<DaemonFile>, Vec<Diagnostic>> {
-    match source::read(root, DAEMON_JSON) {
+pub fn read_daemon(disk: &dyn Disk, root: &Path) -> Result<Option<DaemonFile>, Vec<Diagnostic>> {
+    match source::read(disk, root, DAEMON_JSON) {
         Ok(Some(source)) => parse_daemon(&source).map(Some),
         Ok(None) => Ok(None),
         Err(diagnostic) => Err(vec![diagnostic]),
@@ -107,7 +106,9 @@ pub struct DisabledPatrol {
 /// `disabled_patrols` of `settings/config.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DisabledPatrols {
-    /// The patrols that are switched off.
+    /// Whether the file is there at all.
+    pub there: bool,
+    /// The patrols that are switched off, of those that gtctl knows.
     pub patrols: Vec<DisabledPatrol>,
     /// Set if the file is there and could not be read. gt then switches nothing off, and so `patrols` is empty; whoever
     /// must not start a patrol on a file it could not read looks here.
@@ -115,21 +116,21 @@ pub struct DisabledPatrols {
 }
 
 /// Reads `disabled_patrols`, tolerantly as gt does: a file that cannot be used switches nothing off and is a warning.
-pub fn read_disabled_patrols(root: &Path) -> (DisabledPatrols, Vec<Diagnostic>) {
-    let read = match source::read(root, SETTINGS_JSON) {
+pub fn read_disabled_patrols(disk: &dyn Disk, root: &Path) -> (DisabledPatrols, Vec<Diagnostic>) {
+    let read = match source::read(disk, root, SETTINGS_JSON) {
         Ok(None) => return (DisabledPatrols::default(), Vec::new()),
         Ok(Some(source)) => parse_disabled_patrols(&source),
         Err(diagnostic) => Err(vec![diagnostic]),
     };
     match read {
-        Ok(patrols) => (DisabledPatrols { patrols, unread: None }, Vec::new()),
+        Ok(patrols) => (DisabledPatrols { there: true, patrols, unread: None }, Vec::new()),
         Err(mistakes) => {
             let why = mistakes.first().map_or_else(String::new, |first| first.title.clone());
             let unread = Some(Why::new(format!("{SETTINGS_JSON}: {why}")));
             let help =
                 format!("until {SETTINGS_JSON} can be read, its `disabled_patrols` switches nothing off");
             let warnings = mistakes.into_iter().map(|one| one.into_warning().with_help(&help)).collect();
-            (DisabledPatrols { patrols: Vec::new(), unread }, warnings)
+            (DisabledPatrols { there: true, patrols: Vec::new(), unread }, warnings)
         }
     }
 }
@@ -138,7 +139,11 @@ fn parse_disabled_patrols(source: &Source) -> Result<Vec<DisabledPatrol>, Vec<Di
     let mut reader = Reader::new(source);
     let file = reader.parse();
     let names = file.as_ref().and_then(|file| reader.strings(file, "disabled_patrols")).unwrap_or_default();
-    reader.finish(names.into_iter().map(|(name, position)| DisabledPatrol { name, position }).collect())
+    // Every object asks this list, so it holds no more than there are patrols.
+    let mut seen = BTreeSet::new();
+    let known =
+        names.into_iter().filter(|(name, _)| PATROLS.contains(&name.as_str()) && seen.insert(name.clone()));
+    reader.finish(known.map(|(name, position)| DisabledPatrol { name, position }).collect())
 }
 
 #[cfg(test)]
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn trap_4_a_silent_file_means_on_and_a_silent_object_means_off() {
         for silent in ["{}", r#"{"patrols":null}"#, r#"{"patrols":{}}"#, r#"{"patrols":{"witness":null}}"#] {
-            assert_eq!(parse(silent).unwrap().patrol("witness"), Patrol::default(), "{silent}");
+            assert_eq!(parse(silent).unwrap().patrol("witness"), Patrol::ON, "{silent}");
         }
         let enabled = |text| parse(text).unwrap().patrol("witness").enabled;
         assert!(!enabled(r#"{"patrols":{"witness":{}}}"#));
@@ -162,11 +167,11 @@ mod tests {
 
     #[test]
     fn trap_7_an_empty_filter_means_all_rigs() {
-        let rigs = |text| parse(text).unwrap().patrol("refinery").rigs;
+        let rigs = |text| parse(text).unwrap().patrol("refinery").rigs.clone();
         assert_eq!(rigs(r#"{"patrols":{"refinery":{"enabled":true,"rigs":[]}}}"#), None);
         assert_eq!(
             rigs(r#"{"patrols":{"refinery":{"enabled":true,"rigs":["a"]}}}"#),
-            Some(vec!["a".to_owned()])
+            Some(BTreeSet::from(["a".to_owned()]))
         );
     }
 
@@ -192,7 +197,7 @@ mod tests {
         std::fs::create_dir(town.path().join("settings")).unwrap();
         let read = |text: &str| {
             std::fs::write(town.path().join(SETTINGS_JSON), text).unwrap();
-            read_disabled_patrols(town.path())
+            read_disabled_patrols(&crate::machine::ThisMachine::new(), town.path())
         };
         let (good, warnings) = read("{\"disabled_patrols\":[\n\"witness\"]}");
         assert_eq!(

@@ -9,7 +9,7 @@ use jsonc_parser::{CollectOptions, ParseOptions};
 
 use crate::model::Position;
 use crate::town::diagnostic::{Diagnostic, Label};
-use crate::town::source::Source;
+use crate::town::source::{Lines, Source};
 
 /// JSON and nothing beyond it: gt refuses comments and trailing commas, so a file with them says nothing to gt either.
 const STRICT: ParseOptions = ParseOptions {
@@ -28,13 +28,14 @@ const STRICT: ParseOptions = ParseOptions {
 /// A JSON file while it is read: gathers every mistake instead of stopping at the first.
 pub(super) struct Reader<'a> {
     source: &'a Source,
+    lines: Lines<'a>,
     /// The mistakes so far.
     pub mistakes: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a Source) -> Self {
-        Self { source, mistakes: Vec::new() }
+        Self { source, lines: source.lines(), mistakes: Vec::new() }
     }
 
     /// Parses the file, whose top must be an object. On `None` the reason is in `mistakes`.
@@ -66,7 +67,8 @@ impl<'a> Reader<'a> {
         };
         let before: usize =
             self.source.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let at = before + error.column().saturating_sub(1);
+        // The column counts the bytes before the place.
+        let at = self.source.text.floor_char_boundary(before + error.column());
         self.mistake("not valid JSON: control character in a string".to_owned(), at..at);
         true
     }
@@ -78,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// Where something starts.
     pub fn position(&self, node: &impl Ranged) -> Position {
-        self.source.position(node.range().start)
+        self.lines.position(node.range().start)
     }
 
     /// Points at something.

@@ -22,6 +22,7 @@ pub use wisp::{AutoRestart, Wisp, WispStatus};
 use super::closest::closest;
 use super::diagnostic::{Diagnostic, Label};
 use super::locate::TownRoot;
+use crate::machine::Disk;
 use crate::model::{Name, Seen};
 
 /// Everything that the files of a town say.
@@ -29,6 +30,8 @@ use crate::model::{Name, Seen};
 pub struct TownFiles {
     /// The town.
     pub root: TownRoot,
+    /// Whether gt made this town; otherwise `town.toml` is all there is.
+    pub workspace: bool,
     /// `town.toml`; `None` if there is none.
     pub town: Option<Town>,
     /// `mayor/rigs.json`; `None` if there is none.
@@ -48,22 +51,43 @@ pub struct TownFiles {
 /// Reads all files of a town, or tells every mistake in all of them.
 ///
 /// A wisp config or a stop that cannot be read fails nothing: it is unknown, and holds back its rig alone.
-pub fn read_all(root: &TownRoot) -> Result<TownFiles, Vec<Diagnostic>> {
+pub fn read_all(disk: &dyn Disk, root: &TownRoot) -> Result<TownFiles, Vec<Diagnostic>> {
+    reread_all(disk, root, None)
+}
+
+/// As [`read_all`], for one who has read them before.
+pub fn reread_all(
+    disk: &dyn Disk,
+    root: &TownRoot,
+    before: Option<&TownFiles>,
+) -> Result<TownFiles, Vec<Diagnostic>> {
+    let before = before.and_then(|files| files.town.as_ref());
     let mut mistakes = Vec::new();
-    let town = kept(town_toml::read_town_toml(root.path()), &mut mistakes);
-    let rigs = kept(rigs::read_rigs(root.path()), &mut mistakes);
-    let daemon = kept(daemon::read_daemon(root.path()), &mut mistakes);
+    let town = kept(town_toml::read_town_toml(disk, root.path(), before), &mut mistakes);
+    let rigs = kept(rigs::read_rigs(disk, root.path()), &mut mistakes);
+    let daemon = kept(daemon::read_daemon(disk, root.path()), &mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let (disabled_patrols, mut warnings) = daemon::read_disabled_patrols(root.path());
+    let (disabled_patrols, mut warnings) = daemon::read_disabled_patrols(disk, root.path());
     warnings.extend(strangers(town.as_ref(), rigs.as_ref()));
     let mut named = rig_tables(town.as_ref());
     named.extend(rigs.iter().flat_map(|file| file.rigs.keys().cloned()));
-    named.extend(stops::stopped_rigs(root.path()));
-    let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(root.path(), rig))).collect();
-    let stops = stops::read_stops(root.path(), &named);
-    Ok(TownFiles { root: root.clone(), town, rigs, daemon, disabled_patrols, wisps, stops, warnings })
+    named.extend(stops::stopped_rigs(disk, root.path()));
+    let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(disk, root.path(), rig))).collect();
+    let stops = stops::read_stops(disk, root.path(), &named);
+    let workspace = disk.is_directory(&root.path().join("mayor")) == Seen::Known(true);
+    Ok(TownFiles {
+        root: root.clone(),
+        workspace,
+        town,
+        rigs,
+        daemon,
+        disabled_patrols,
+        wisps,
+        stops,
+        warnings,
+    })
 }
 
 impl TownFiles {
@@ -76,8 +100,8 @@ impl TownFiles {
     }
 
     /// What `mayor/daemon.json` says of a patrol; on where it is silent or absent.
-    pub fn patrol(&self, name: &str) -> Patrol {
-        self.daemon.as_ref().map(|file| file.patrol(name)).unwrap_or_default()
+    pub fn patrol(&self, name: &str) -> &Patrol {
+        self.daemon.as_ref().map_or(Patrol::ON, |file| file.patrol(name))
     }
 }
 
@@ -96,19 +120,25 @@ fn rig_tables(town: Option<&Town>) -> BTreeSet<Name> {
     keys.filter_map(|key| Name::parse(key).ok()).collect()
 }
 
+/// So many misspelt names get a "did you mean".
+pub(crate) const GUESSES_MAX: usize = 20;
+
 /// Tables of `town.toml` for rigs that the town does not have: most often a slip of the finger.
 fn strangers(town: Option<&Town>, rigs: Option<&RigsFile>) -> Vec<Diagnostic> {
     let (Some(town), Some(rigs)) = (town, rigs) else { return Vec::new() };
     let known = || rigs.rigs.keys().map(Name::as_str);
     let unknown = town.toml.rigs.keys().filter(|key| !known().any(|name| name == key.as_str()));
     unknown
-        .map(|rig| {
+        .enumerate()
+        .map(|(index, rig)| {
             let label = match town.positions.key(&["rigs", rig]) {
                 Some(span) => Label::at(town_toml::TOWN_TOML, span, "nothing runs for it"),
                 None => Label::file(town_toml::TOWN_TOML),
             };
             let title = format!("rig `{rig}` is not in {}", rigs::RIGS_JSON);
-            let help = match closest(rig, known()) {
+            // Who has so many has not misspelt them, and each guess looks at all that is known.
+            let near = if index < GUESSES_MAX { closest(rig, known()) } else { None };
+            let help = match near {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("add it with `gt rig add {rig}`, or remove the table"),
             };

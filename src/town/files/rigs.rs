@@ -7,6 +7,7 @@ use jsonc_parser::ast::{Object, ObjectProp, Value};
 
 use super::check::bad_name;
 use super::json::Reader;
+use crate::machine::Disk;
 use crate::model::{Name, Position};
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::source::{self, Source};
@@ -38,8 +39,8 @@ pub struct RigEntry {
 }
 
 /// Reads `mayor/rigs.json`. `Ok(None)` means that there is none; every mistake in it is reported at once.
-pub fn read_rigs(root: &Path) -> Result<Option<RigsFile>, Vec<Diagnostic>> {
-    match source::read(root, RIGS_JSON) {
+pub fn read_rigs(disk: &dyn Disk, root: &Path) -> Result<Option<RigsFile>, Vec<Diagnostic>> {
+    match source::read(disk, root, RIGS_JSON) {
         Ok(Some(source)) => parse_rigs(source).map(Some),
         Ok(None) => Ok(None),
         Err(diagnostic) => Err(vec![diagnostic]),
@@ -76,7 +77,9 @@ fn entries<'a>(reader: &mut Reader<'a>, rigs: &Object<'a>) -> BTreeMap<Name, Rig
         let bad = bad_name(key, "the name of a rig", |text| reader.label(&property.name, text));
         reader.mistakes.extend(bad);
         let prefix = prefix(reader, property);
-        if let Some((prefix, _, label)) = &prefix {
+        let name = Name::parse(key);
+        // A bad name is a mistake already; it may be long, and is not told again for each rig with the same prefix.
+        if let (Some((prefix, _, label)), Ok(_)) = (&prefix, &name) {
             if let Some((other, first)) = owners.get(prefix) {
                 let title = format!("rigs `{other}` and `{key}` have the same prefix `{prefix}`");
                 let help = "sessions and beads of the two could not be told apart; give each its own";
@@ -86,7 +89,7 @@ fn entries<'a>(reader: &mut Reader<'a>, rigs: &Object<'a>) -> BTreeMap<Name, Rig
             owners.entry(prefix.clone()).or_insert((key.to_owned(), label.clone()));
         }
         let (prefix, prefix_position) = prefix.map(|(name, position, _)| (name, position)).unzip();
-        if let Ok(name) = Name::parse(key) {
+        if let Ok(name) = name {
             found.insert(name, RigEntry { prefix, position, prefix_position });
         }
     }
@@ -202,5 +205,22 @@ mod tests {
         for end in 0..GOOD.len() {
             assert!(parse(&GOOD[..end]).is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn a_control_character_in_a_string_is_pointed_at() {
+        let text = "{\"rigs\":{\"a\":{\"git_url\":\"界\n\"}}}";
+        let source = Source { file: RIGS_JSON.to_owned(), text: text.to_owned() };
+        let found = parse_rigs(source).unwrap_err();
+        assert_eq!(found[0].labels[0].span.as_ref().map(|span| span.start), text.find('\n'));
+    }
+
+    #[test]
+    fn a_bad_name_is_told_once_and_not_again_with_each_rig_of_its_prefix() {
+        let long = "é".repeat(100);
+        let found = parse(&format!(
+            "{{\"rigs\":{{\"{long}\":{{\"beads\":{{\"prefix\":\"x\"}}}},\"a\":{{\"beads\":{{\"prefix\":\"x\"}}}}}}}}"
+        ));
+        assert_eq!(found.unwrap_err().len(), 1);
     }
 }

@@ -1,14 +1,10 @@
 //! What freezes a town or a rig: `ESTOP`, `ESTOP.<rig>`, and a shutdown that is under way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
-
-use crate::model::{Name, Seen};
+use crate::machine::Disk;
+use crate::model::{Name, Seen, printable};
 use crate::town::source;
 
 /// The file of a stop of the whole town.
@@ -42,68 +38,55 @@ pub struct Stop {
 }
 
 /// The rigs that a file `ESTOP.<rig>` names, whether or not any other file does.
-pub fn stopped_rigs(root: &Path) -> BTreeSet<Name> {
-    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
-    let rig =
-        |entry: std::fs::DirEntry| Name::parse(entry.file_name().to_str()?.strip_prefix("ESTOP.")?).ok();
-    entries.filter_map(rig).collect()
+pub fn stopped_rigs(disk: &dyn Disk, root: &Path) -> BTreeSet<Name> {
+    let names = disk.names(root);
+    names.iter().filter_map(|name| Name::parse(name.strip_prefix("ESTOP.")?).ok()).collect()
 }
 
 /// Looks for all stops. What cannot be looked at is unknown, never "no stop".
-pub fn read_stops(root: &Path, rigs: &BTreeSet<Name>) -> Stops {
+pub fn read_stops(disk: &dyn Disk, root: &Path, rigs: &BTreeSet<Name>) -> Stops {
+    let of_rig = |rig: &Name| (rig.clone(), read_stop(disk, root, format!("{ESTOP}.{rig}")));
     Stops {
-        town: read_stop(root, ESTOP.to_owned()),
-        rigs: rigs.iter().map(|rig| (rig.clone(), read_stop(root, format!("{ESTOP}.{rig}")))).collect(),
-        shutdown: shutdown(root),
+        town: read_stop(disk, root, ESTOP.to_owned()),
+        rigs: rigs.iter().map(of_rig).collect(),
+        shutdown: shutdown(disk, root),
     }
 }
 
-fn read_stop(root: &Path, file: String) -> Seen<Option<Stop>> {
+fn read_stop(disk: &dyn Disk, root: &Path, file: String) -> Seen<Option<Stop>> {
     // Not followed: a link to nothing is still somebody's stop.
-    match fs::symlink_metadata(root.join(&file)) {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => return Seen::Known(None),
+    match disk.is_there(root, &file) {
+        Ok(true) => {}
+        Ok(false) => return Seen::Known(None),
         Err(error) => return Seen::unknown(format!("cannot look for {file}: {error}")),
     }
-    let text = source::read(root, &file).ok().flatten().map(|source| source.text).unwrap_or_default();
+    let text = source::read(disk, root, &file).ok().flatten().map(|source| source.text).unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
-    let mut parts =
-        line.splitn(3, '\t').map(|part| Some(part.trim().to_owned()).filter(|part| !part.is_empty()));
+    let mut parts = line
+        .splitn(3, '\t')
+        .map(|part| Some(printable(part.trim()).into_owned()).filter(|part| !part.is_empty()));
     let mut part = || parts.next().flatten();
     let (trigger, since, reason) = (part(), part(), part());
     Seen::Known(Some(Stop { file, trigger, reason, since: since.and_then(|text| text.parse().ok()) }))
 }
 
 /// Whether the lock is held. The file stays behind after every shutdown, so that it exists means nothing (trap 1).
-fn shutdown(root: &Path) -> Seen<bool> {
-    let path = root.join(SHUTDOWN_LOCK);
-    let unknown =
-        |why: &dyn std::fmt::Display| Seen::unknown(format!("cannot look at {SHUTDOWN_LOCK}: {why}"));
-    match fs::metadata(&path) {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => return unknown(&"it is not a regular file"),
-        Err(error) if error.kind() == ErrorKind::NotFound && root.is_dir() => return Seen::Known(false),
-        Err(error) => return unknown(&error),
-    }
-    let file =
-        match rustix::fs::open(&path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(file) => file,
-            Err(errno) => return unknown(&errno),
-        };
-    // Shared, so that two looks do not see each other; closing the file gives it back at once.
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Seen::Known(false),
-        Err(Errno::WOULDBLOCK) => Seen::Known(true),
-        Err(errno) => unknown(&errno),
+fn shutdown(disk: &dyn Disk, root: &Path) -> Seen<bool> {
+    match disk.is_locked(root, SHUTDOWN_LOCK) {
+        Ok(held) => Seen::Known(held),
+        Err(why) => Seen::unknown(format!("cannot look at {SHUTDOWN_LOCK}: {why}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::ThisMachine;
+    use rustix::fs::FlockOperation;
+    use std::fs;
 
     fn stops(root: &Path) -> Stops {
-        read_stops(root, &BTreeSet::from([Name::parse("r").unwrap()]))
+        read_stops(&ThisMachine::new(), root, &BTreeSet::from([Name::parse("r").unwrap()]))
     }
 
     #[test]

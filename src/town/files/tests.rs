@@ -22,7 +22,8 @@ fn town(files: &[(&str, &str)]) -> (tempfile::TempDir, TownRoot) {
 fn example(name: &str) -> TownFiles {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let root = TownRoot::at(&path).unwrap();
-    read_all(&root).unwrap_or_else(|found| panic!("{}", diagnostics::short(&found, &|_| None)))
+    read_all(&crate::machine::ThisMachine::new(), &root)
+        .unwrap_or_else(|found| panic!("{}", diagnostics::short(&found, &|_| None)))
 }
 
 fn names(rigs: &BTreeSet<Name>) -> Vec<&str> {
@@ -35,7 +36,7 @@ fn the_examples_are_good() {
     let full = example("full");
     assert!(full.warnings.is_empty());
     assert_eq!(names(&full.rig_names()), ["beads", "gastown"]);
-    assert_eq!(full.patrol("refinery").rigs, Some(vec!["beads".to_owned()]));
+    assert_eq!(full.patrol("refinery").rigs, Some(BTreeSet::from(["beads".to_owned()])));
     let beads = Name::parse("beads").unwrap();
     let Seen::Known(Some(wisp)) = &full.wisps[&beads] else { panic!() };
     assert_eq!(wisp.auto_restart, AutoRestart::No);
@@ -83,7 +84,7 @@ fn the_full_example_uses_every_key() {
 #[test]
 fn an_empty_workspace_is_a_town_that_says_nothing() {
     let (_directory, root) = town(&[]);
-    let files = read_all(&root).unwrap();
+    let files = read_all(&crate::machine::ThisMachine::new(), &root).unwrap();
     assert!(files.town.is_none() && files.rigs.is_none() && files.rig_names().is_empty());
     assert!(files.patrol("deacon").enabled);
 }
@@ -92,7 +93,7 @@ fn an_empty_workspace_is_a_town_that_says_nothing() {
 fn s73_the_mistakes_of_all_files_are_reported_at_once() {
     let (_directory, root) =
         town(&[("town.toml", "foo = 1\n"), ("mayor/rigs.json", "{"), ("mayor/daemon.json", "")]);
-    let found = read_all(&root).unwrap_err();
+    let found = read_all(&crate::machine::ThisMachine::new(), &root).unwrap_err();
     let text = diagnostics::short(&found, &|file| fs::read_to_string(root.path().join(file)).ok());
     insta::assert_snapshot!(text, @r#"
     town.toml:1:1: error: unknown key `foo` (allowed: agents, backoff, controller, crash-loop, defaults, limits, rigs, roles, sessions, town)
@@ -107,7 +108,7 @@ fn a_table_for_a_rig_that_does_not_exist_is_a_warning() {
         ("town.toml", "[rigs.gastwn]\nstate = 'parked'\n"),
         ("mayor/rigs.json", "{\"rigs\":{\"gastown\":{}}}"),
     ]);
-    let files = read_all(&root).unwrap();
+    let files = read_all(&crate::machine::ThisMachine::new(), &root).unwrap();
     assert_eq!(names(&files.rig_names()), ["gastown"]);
     let text =
         diagnostics::render(&files.warnings, &|file| fs::read_to_string(root.path().join(file)).ok(), false);
@@ -127,7 +128,7 @@ fn a_table_for_a_rig_that_does_not_exist_is_a_warning() {
 fn without_rigs_json_the_tables_are_the_rigs() {
     let (_directory, root) =
         town(&[("town.toml", "[rigs.a]\n[rigs.b]\n"), (".beads-wisp/config/a.json", "{")]);
-    let files = read_all(&root).unwrap();
+    let files = read_all(&crate::machine::ThisMachine::new(), &root).unwrap();
     assert_eq!(names(&files.rig_names()), ["a", "b"]);
     assert!(matches!(files.wisps[&Name::parse("a").unwrap()], Seen::Unknown(_)));
     assert!(matches!(files.wisps[&Name::parse("b").unwrap()], Seen::Known(None)));

@@ -5,6 +5,7 @@ use std::path::Path;
 use jsonc_parser::ast::Value;
 
 use super::json::Reader;
+use crate::machine::Disk;
 use crate::model::{Name, Position, Seen};
 use crate::town::diagnostic::Diagnostic;
 use crate::town::source::{self, Source};
@@ -53,9 +54,9 @@ pub fn wisp_file(rig: &Name) -> String {
 
 /// Reads the file of a rig. A missing one is `Known(None)`. One that cannot be used is unknown, with its place: gt takes
 /// such a rig for active (trap 9), and a torn file of a parked rig would start it.
-pub fn read_wisp(root: &Path, rig: &Name) -> Seen<Option<Wisp>> {
+pub fn read_wisp(disk: &dyn Disk, root: &Path, rig: &Name) -> Seen<Option<Wisp>> {
     let file = wisp_file(rig);
-    match source::read(root, &file) {
+    match source::read(disk, root, &file) {
         Ok(None) => Seen::Known(None),
         Err(diagnostic) => Seen::unknown(diagnostic.title),
         Ok(Some(source)) => match parse_wisp(&source) {
@@ -113,7 +114,7 @@ mod tests {
         let rig = Name::parse("r").unwrap();
         std::fs::create_dir_all(town.path().join(".beads-wisp/config")).unwrap();
         std::fs::write(town.path().join(wisp_file(&rig)), text).unwrap();
-        read_wisp(town.path(), &rig)
+        read_wisp(&crate::machine::ThisMachine::new(), town.path(), &rig)
     }
 
     fn wisp(text: &str) -> Wisp {
@@ -126,7 +127,10 @@ mod tests {
     #[test]
     fn a_missing_file_says_nothing() {
         let town = tempfile::tempdir().unwrap();
-        assert_eq!(read_wisp(town.path(), &Name::parse("r").unwrap()), Seen::Known(None));
+        assert_eq!(
+            read_wisp(&crate::machine::ThisMachine::new(), town.path(), &Name::parse("r").unwrap()),
+            Seen::Known(None)
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::TownToml;
+use crate::machine::Disk;
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::files::check;
 use crate::town::positions::Positions;
@@ -25,9 +26,17 @@ pub struct Town {
     pub source: Option<Source>,
 }
 
-/// Reads `town.toml`. `Ok(None)` means that there is none; every mistake in it is reported at once.
-pub fn read_town_toml(root: &Path) -> Result<Option<Town>, Vec<Diagnostic>> {
-    match source::read(root, TOWN_TOML) {
+/// Reads `town.toml`. `Ok(None)` means that there is none; every mistake in it is reported at once. If its text is still that of `before`, it
+/// is not taken apart again.
+pub fn read_town_toml(
+    disk: &dyn Disk,
+    root: &Path,
+    before: Option<&Town>,
+) -> Result<Option<Town>, Vec<Diagnostic>> {
+    match source::read(disk, root, TOWN_TOML) {
+        Ok(source) if source.is_some() && source == before.and_then(|town| town.source.clone()) => {
+            Ok(before.cloned())
+        }
         Ok(Some(source)) => parse_town_toml(source).map(Some),
         Ok(None) => Ok(None),
         Err(diagnostic) => Err(vec![diagnostic]),

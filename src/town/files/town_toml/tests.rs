@@ -220,3 +220,16 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_of_absurd_length_is_refused_in_few_words_and_hides_what_is_below_it() {
+    let long = "k".repeat(257);
+    let told = mistakes(&format!("[rigs.{long}]\nstate = 3\nfoo = 1\n"));
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.starts_with("town.toml:1:7: error: the key `kkkk") && told.contains("is longer than 256 bytes"),
+        "{told}"
+    );
+    assert!(!told.contains(&long));
+    assert!(parse(&format!("[roles.crew.env]\n{} = ''\n", "K".repeat(256))).is_ok());
+}

@@ -4,14 +4,18 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal as Number, pidfd_open, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 
+use super::{Signal, processes};
 use crate::model::{ProcessId, Seen};
-use crate::observed::processes;
 
 /// How often `/proc` is asked where there is no pidfd to wait on.
 const POLL: Duration = Duration::from_millis(50);
+
+fn is_alive(id: ProcessId) -> Seen<bool> {
+    processes::find(id.pid).map(|found| found.is_some_and(|found| found.id == id && !found.zombie))
+}
 
 /// A pidfd of this very process; `None` if it has ended.
 fn open(id: ProcessId) -> Result<Option<OwnedFd>, Errno> {
@@ -43,30 +47,37 @@ pub async fn ended(id: ProcessId) {
             return;
         }
     }
-    while !matches!(processes::is_alive(id), Seen::Known(false)) {
+    while !matches!(is_alive(id), Seen::Known(false)) {
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// Waits until all have ended, but no longer than `limit`; those that are left.
-pub async fn all_ended(ids: &[ProcessId], limit: Duration) -> Vec<ProcessId> {
+pub async fn all_ended(ids: Vec<ProcessId>, limit: Duration) -> Vec<ProcessId> {
     let _ = tokio::time::timeout(limit, async {
-        for id in ids {
+        for id in &ids {
             ended(*id).await;
         }
     })
     .await;
-    ids.iter().copied().filter(|id| !matches!(processes::is_alive(*id), Seen::Known(false))).collect()
+    ids.into_iter().filter(|id| !matches!(is_alive(*id), Seen::Known(false))).collect()
 }
 
 /// Sends a signal to this very process; nothing happens if it has ended.
 pub fn signal(id: ProcessId, signal: Signal) -> Result<(), Errno> {
     match open(id)? {
         None => Ok(()),
-        Some(fd) => match pidfd_send_signal(&fd, signal) {
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(errno) => Err(errno),
-        },
+        Some(fd) => {
+            let number = match signal {
+                Signal::Term => Number::TERM,
+                Signal::Kill => Number::KILL,
+                Signal::Child => Number::CHILD,
+            };
+            match pidfd_send_signal(&fd, number) {
+                Ok(()) | Err(Errno::SRCH) => Ok(()),
+                Err(errno) => Err(errno),
+            }
+        }
     }
 }
 
@@ -87,22 +98,22 @@ mod tests {
     async fn s17_a_reused_pid_is_not_signalled() {
         let (mut child, id) = sleeper();
         let stale = ProcessId { start: id.start.wrapping_sub(1), ..id };
-        signal(stale, Signal::KILL).unwrap();
-        assert_eq!(processes::is_alive(id), Seen::Known(true));
+        signal(stale, Signal::Kill).unwrap();
+        assert_eq!(is_alive(id), Seen::Known(true));
         assert_eq!(
-            all_ended(&[stale], Duration::from_secs(10)).await,
+            all_ended(vec![stale], Duration::from_secs(10)).await,
             vec![],
             "the one that was meant has ended long ago"
         );
-        signal(id, Signal::KILL).unwrap();
-        assert_eq!(all_ended(&[id], Duration::from_secs(10)).await, vec![]);
+        signal(id, Signal::Kill).unwrap();
+        assert_eq!(all_ended(vec![id], Duration::from_secs(10)).await, vec![]);
         child.wait().unwrap();
     }
 
     #[tokio::test]
     async fn what_lives_past_the_limit_is_left_over() {
         let (mut child, id) = sleeper();
-        assert_eq!(all_ended(&[id], Duration::from_millis(20)).await, vec![id]);
+        assert_eq!(all_ended(vec![id], Duration::from_millis(20)).await, vec![id]);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -1,0 +1,257 @@
+//! What `start`, `stop` and `restart` share: which objects are meant, asking the controller or acting in its place, and waiting until it is so.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::confirm::confirmed;
+use super::context::{Context, object};
+use super::exit::Exit;
+use super::print;
+use super::status::{Controller, controller};
+use crate::controller::once::{Only, Progress, carry_out};
+use crate::controller::requests::{Change, apply};
+use crate::controller::socket::{self, Answer, Request};
+use crate::controller::{Pass, Reconciler};
+use crate::desired::{Desired, HoldKind, Object};
+use crate::machine::ThisMachine;
+use crate::model::{Address, Name, Origin, Period};
+use crate::observed::host::Host;
+use crate::plan::{Options, Verdict};
+use crate::report::words;
+
+/// Which objects.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = false)]
+pub struct Which {
+    /// The objects, for example gastown/witness
+    #[arg(value_name = "OBJECT")]
+    pub objects: Vec<String>,
+    /// All objects of this rig
+    #[arg(long, value_name = "RIG")]
+    pub rig: Option<String>,
+    /// All objects of the town
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// Do not wait until it is so
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = Period::parse, conflicts_with = "no_wait")]
+    pub timeout: Period,
+}
+
+/// How far an object has come.
+pub enum Come {
+    /// There; what to say of it.
+    There(String),
+    /// On its way.
+    OnItsWay,
+    /// It will not come there by itself; why not.
+    Not(String),
+}
+
+/// How soon to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl Which {
+    /// The objects that are meant.
+    pub fn of(&self, desired: &Desired) -> Result<Vec<Address>, Exit> {
+        // What no file turns on is not there.
+        let is_on = |object: &&Object| {
+            object.holds.iter().all(|hold| hold.kind != HoldKind::Disabled || hold.origin != Origin::Default)
+        };
+        let on = || desired.objects.values().filter(is_on).map(|object| object.address.clone());
+        if let Some(rig) = &self.rig {
+            let of_rig: Vec<Address> =
+                on().filter(|address| address.rig().map(Name::as_str) == Some(rig)).collect();
+            if of_rig.is_empty() {
+                print::error(&format!("there is no rig `{}` in this town", rig.escape_debug()), None);
+                return Err(Exit::NotFound);
+            }
+            return Ok(of_rig);
+        }
+        if self.all {
+            return Ok(on().collect());
+        }
+        self.objects.iter().map(|text| object(desired, text)).collect()
+    }
+}
+
+/// Asks for a change, and waits until `come` says of each object that it is there.
+///
+/// With a controller it is asked; without one the change is made, and what follows from it for these objects is carried out here.
+pub async fn make(
+    context: &Context,
+    change: Change,
+    objects: &[Address],
+    wait: &Wait,
+    come: impl Fn(&Verdict, &Pass) -> Come,
+) -> Result<Exit, Exit> {
+    match controller(context).await {
+        Controller::Running(_) => {
+            ask(context, change).await?;
+            if wait.no_wait {
+                return Ok(Exit::Ok);
+            }
+            follow(context, objects, wait, &come).await
+        }
+        Controller::None => act(context, change, objects, wait, &come).await,
+        Controller::Silent(_) | Controller::Unknown(_) => {
+            print::error("a process acts on this town and does not answer", Some("`gtctl status` shows it"));
+            Err(Exit::Locked)
+        }
+    }
+}
+
+/// Tells the controller.
+pub async fn ask(context: &Context, change: Change) -> Result<(), Exit> {
+    match socket::ask(&context.root, &Request::Change(change)).await {
+        Ok(Some(Answer::Done { .. })) => Ok(()),
+        Ok(Some(Answer::Invalid { why })) => {
+            print::error(&format!("the controller refused it: {why}"), None);
+            Err(Exit::Failed)
+        }
+        Ok(Some(Answer::Status(_)) | None) => {
+            print::error("the controller did not take it", Some("`gtctl status` shows whether it runs"));
+            Err(Exit::Failed)
+        }
+        Err(error) => {
+            print::error(&format!("the controller did not answer: {error}"), None);
+            Err(Exit::Failed)
+        }
+    }
+}
+
+/// Looks until all objects are there, or cannot come there, or the time is over.
+async fn follow(
+    context: &Context,
+    objects: &[Address],
+    wait: &Wait,
+    come: &impl Fn(&Verdict, &Pass) -> Come,
+) -> Result<Exit, Exit> {
+    let begun = Instant::now();
+    let mut told = BTreeSet::new();
+    loop {
+        let pass = context.open(Options::default())?.look().await;
+        let over = begun.elapsed() >= wait.timeout.get();
+        if let Some(exit) = tell(objects, &pass, come, &mut told, over) {
+            return Ok(exit);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Does in a controller's place what follows from the change, for these objects alone.
+async fn act(
+    context: &Context,
+    change: Change,
+    objects: &[Address],
+    wait: &Wait,
+    come: &impl Fn(&Verdict, &Pass) -> Come,
+) -> Result<Exit, Exit> {
+    let _lock = context.lock()?;
+    let mut reconciler = context.open(Options::default())?;
+    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
+    reconciler.take_up();
+    apply(&mut reconciler, &change).map_err(|why| {
+        print::error(&why, None);
+        Exit::Failed
+    })?;
+    let only: BTreeSet<Address> = objects.iter().cloned().collect();
+    let begun = Instant::now();
+    let mut told = BTreeSet::new();
+    loop {
+        let first = reconciler.look_well().await;
+        carry_out(&mut reconciler, first, &Only::These(&only), |progress| note(&progress)).await;
+        let pass = reconciler.look_well().await;
+        let over = begun.elapsed() >= wait.timeout.get();
+        if let Some(exit) = tell(objects, &pass, come, &mut told, over) {
+            return Ok(exit);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn note(progress: &Progress<'_>) {
+    if let Progress::Ended(order, outcome) = progress
+        && !matches!(outcome, crate::act::Outcome::Done(_))
+    {
+        print::note(&format!("{}: {} {outcome}", order.address, order.action.word()));
+    }
+}
+
+/// Says of each object once where it has come to; the exit code when there is nothing more to wait for.
+fn tell(
+    objects: &[Address],
+    pass: &Pass,
+    come: &impl Fn(&Verdict, &Pass) -> Come,
+    told: &mut BTreeSet<Address>,
+    over: bool,
+) -> Option<Exit> {
+    let mut exit = Exit::Ok;
+    let mut waiting = false;
+    for address in objects {
+        let Some(verdict) = pass.plan.of(address) else { continue };
+        let line = match come(verdict, pass) {
+            Come::There(text) => Some(text),
+            Come::Not(text) => {
+                exit = Exit::Held;
+                Some(text)
+            }
+            Come::OnItsWay if over => {
+                exit = Exit::Failed;
+                let why = words::reason(&verdict.because, &pass.observed.at);
+                Some(format!("not in time; it is {}: {why}", verdict.state.word()))
+            }
+            Come::OnItsWay => {
+                waiting = true;
+                None
+            }
+        };
+        if let Some(line) = line
+            && told.insert(address.clone())
+        {
+            print::out(&format!("{address}: {line}\n"));
+        }
+    }
+    (!waiting).then_some(exit)
+}
+
+/// What a change would stop beyond the ceiling, asked for at the terminal unless `yes`: the lives that may be stopped.
+pub async fn approval(
+    context: &Context,
+    change: &Change,
+    objects: &[Address],
+    yes: bool,
+) -> Result<Vec<String>, Exit> {
+    let mut scratch: Reconciler<Host<ThisMachine>> = context.open(Options::default())?;
+    scratch.suppose(|ledger, now| {
+        let _ = change.note(ledger, now);
+    });
+    let Some(refusal) = scratch.look().await.plan.refusal else { return Ok(Vec::new()) };
+    // An answer for what was named is none for what else is refused at the moment.
+    let named = refusal.stops.iter().all(|stop| objects.contains(stop));
+    if named && (yes || confirmed(&format!("This stops {}. Go on?", words::list(&refusal.stops)))) {
+        return Ok(refusal.lives);
+    }
+    print::error(
+        &format!(
+            "{} would be stopped at once, and no more than {} may be",
+            words::list(&refusal.stops),
+            refusal.limit
+        ),
+        Some(if named {
+            "if that is meant, say --yes"
+        } else {
+            "others are to be stopped as well; see `gtctl plan`"
+        }),
+    );
+    Err(Exit::Refused)
+}

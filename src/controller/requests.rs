@@ -1,0 +1,151 @@
+//! What can be asked of a town: by `gtctl` through the control socket, or of a [`Reconciler`] directly where no controller runs.
+
+use serde::{Deserialize, Serialize};
+
+use super::reconciler::{Reconciler, World};
+use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger};
+use crate::model::{Address, IncarnationId, Period, Stamp};
+use crate::report::events::{Event, Kind};
+
+/// A request that changes what is remembered. What follows from it, the next pass decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case")]
+pub enum Change {
+    /// Stop these, and keep them down until they are started.
+    Stop {
+        /// Which.
+        objects: Vec<Address>,
+        /// Who asks.
+        by: String,
+        /// The lives that may be stopped for it although there are many of them.
+        approved: Vec<String>,
+    },
+    /// Start these, whatever kept them down: a stop, a wait, a crash loop.
+    Start {
+        /// Which.
+        objects: Vec<Address>,
+        /// Who asks.
+        by: String,
+    },
+    /// End these lives, and start others in their place.
+    Restart {
+        /// Which.
+        lives: Vec<(Address, IncarnationId)>,
+        /// Who asks.
+        by: String,
+        /// The lives that may be stopped for it although there are many of them.
+        approved: Vec<String>,
+    },
+    /// Type something into this life as soon as that is possible.
+    Nudge {
+        /// Into which object.
+        object: Address,
+        /// Into which life.
+        incarnation: IncarnationId,
+        /// What.
+        text: String,
+        /// Who asks.
+        by: String,
+        /// How long it may wait.
+        ttl: Period,
+    },
+    /// Forget the restarts of these objects.
+    ResetBackoff {
+        /// Which.
+        objects: Vec<Address>,
+    },
+    /// Do not miss a file that was removed on purpose.
+    ForgetFile {
+        /// Which.
+        file: String,
+    },
+    /// Lift a refusal.
+    Approve {
+        /// The lives that may be stopped, by their labels.
+        lives: Vec<String>,
+    },
+}
+
+impl Change {
+    /// Writes it into the ledger; the objects that it concerned, or why not. Pure.
+    pub fn note(&self, ledger: &mut Ledger, now: &Stamp) -> Result<Vec<Address>, String> {
+        match self {
+            Self::Stop { objects, by, approved } => {
+                ledger.approvals.extend(approved.iter().cloned());
+                for address in objects {
+                    ledger.ask_stop(address, AskedStop { by: by.clone(), at: now.clone() });
+                }
+                Ok(objects.clone())
+            }
+            Self::Start { objects, .. } => {
+                Ok(objects.iter().filter(|address| ledger.ask_start(address)).cloned().collect())
+            }
+            Self::Restart { lives, by, approved } => {
+                ledger.approvals.extend(approved.iter().cloned());
+                for (address, incarnation) in lives {
+                    ledger.ask_start(address);
+                    let incarnation = incarnation.clone();
+                    ledger
+                        .ask_restart(address, AskedRestart { incarnation, by: by.clone(), at: now.clone() });
+                }
+                Ok(lives.iter().map(|(address, _)| address.clone()).collect())
+            }
+            Self::Nudge { object, incarnation, text, by, ttl } => {
+                let taken = ledger.ask_nudge(AskedNudge {
+                    address: object.clone(),
+                    incarnation: incarnation.clone(),
+                    text: text.clone(),
+                    by: by.clone(),
+                    at: now.clone(),
+                    until: now.plus(ttl.get()),
+                    begun: false,
+                });
+                if taken {
+                    Ok(vec![object.clone()])
+                } else {
+                    Err(format!("too many nudges wait for {object} already"))
+                }
+            }
+            Self::ResetBackoff { objects } => {
+                Ok(objects.iter().filter(|address| ledger.reset(address)).cloned().collect())
+            }
+            Self::ForgetFile { file } => {
+                ledger.files.remove(file);
+                Ok(Vec::new())
+            }
+            Self::Approve { lives } => {
+                ledger.approvals.extend(lives.iter().cloned());
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// The objects that it is about, and what to tell of it; `None` for what only lifts a restraint.
+    fn told(&self) -> Option<(Vec<Address>, String)> {
+        match self {
+            Self::Stop { objects, by, .. } => Some((objects.clone(), format!("stop, asked for by {by}"))),
+            Self::Start { objects, by } => Some((objects.clone(), format!("start, asked for by {by}"))),
+            Self::Restart { lives, by, .. } => {
+                let objects = lives.iter().map(|(address, _)| address.clone()).collect();
+                Some((objects, format!("restart, asked for by {by}")))
+            }
+            Self::Nudge { object, by, .. } => {
+                Some((vec![object.clone()], format!("nudge, asked for by {by}, waits")))
+            }
+            Self::ResetBackoff { .. } | Self::ForgetFile { .. } | Self::Approve { .. } => None,
+        }
+    }
+}
+
+/// Takes note of a change in a town that is being kept.
+pub fn apply<W: World>(reconciler: &mut Reconciler<W>, change: &Change) -> Result<Vec<Address>, String> {
+    let concerned = reconciler.ask(|ledger, now| change.note(ledger, now))?;
+    if let Some((objects, text)) = change.told() {
+        let now = reconciler.now();
+        for address in objects {
+            let event = Event::of_town(now.wall, Kind::Request, text.clone());
+            reconciler.tell(Event { object: Some(address), ..event });
+        }
+    }
+    Ok(concerned)
+}

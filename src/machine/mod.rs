@@ -1,0 +1,109 @@
+//! The machine: the one door through which time, chance, files, processes and tmux's text come in, and effects go out.
+//!
+//! [`ThisMachine`] is the one that gtctl runs on. The other one is simulated (`sim`): it hears the very same commands and answers the same
+//! text, so everything behind this door, from the command lines to the parsers and the fences, is the same in both.
+
+mod disk;
+mod pidfd;
+mod processes;
+mod this;
+mod tmux;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::{ProcessId, Seen, Stamp, Why};
+
+pub use disk::{Disk, FILE_SIZE_MAX, ReadError};
+pub use processes::Found;
+pub(crate) use processes::find;
+pub use this::ThisMachine;
+pub use tmux::{IDENTITY, Reply, Socket, TmuxError};
+
+/// A file that is locked for as long as this lives.
+#[derive(Debug)]
+#[must_use = "the lock ends with it"]
+pub struct FileLock(Option<std::fs::File>);
+
+impl FileLock {
+    /// The lock of a simulated file.
+    pub fn simulated() -> Self {
+        Self(None)
+    }
+
+    /// Whether the kernel holds it.
+    pub fn is_real(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// A signal that gtctl sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// Please end.
+    Term,
+    /// End.
+    Kill,
+    /// A child of yours has ended. tmux before 3.6 needs to be told now and then.
+    Child,
+}
+
+/// A machine.
+///
+/// Processes are named by [`ProcessId`], never by a pid alone, wherever something is done to them.
+pub trait Machine: Disk + Clone + Send + Sync + 'static {
+    /// The moment; the only clock there is.
+    fn now(&self) -> Stamp;
+
+    /// A number that nobody can guess.
+    fn draw(&self) -> u64;
+
+    /// Waits.
+    fn sleep(&self, length: Duration) -> impl Future<Output = ()> + Send;
+
+    /// The pid of this very program.
+    fn own_pid(&self) -> i32;
+
+    /// The unit of [`ProcessId::start`].
+    fn ticks_per_second(&self) -> u64;
+
+    /// The process with this pid; `Known(None)` if there is none.
+    fn find(&self, pid: i32) -> Seen<Option<Found>>;
+
+    /// The living children of a process, of all its threads; none if it is gone.
+    fn children(&self, pid: i32) -> Seen<Vec<i32>>;
+
+    /// The program that a process runs; `Known(None)` if it is gone.
+    fn executable(&self, pid: i32) -> Seen<Option<PathBuf>>;
+
+    /// The arguments of a process; empty just after an exec, `Known(None)` if it is gone.
+    fn arguments(&self, pid: i32) -> Seen<Option<Vec<String>>>;
+
+    /// Whether some process has a listening socket bound to this path, also if the file has been removed since.
+    fn socket_is_bound(&self, path: &Path) -> Seen<bool>;
+
+    /// Whether there is a socket's file at this path.
+    fn has_socket_file(&self, path: &Path) -> bool;
+
+    /// Sends a signal to this very process; nothing happens if it has ended.
+    fn signal(&self, id: ProcessId, signal: Signal) -> Result<(), Why>;
+
+    /// Waits until all have ended, but no longer than `limit`; those that are left.
+    fn ended(&self, ids: &[ProcessId], limit: Duration) -> impl Future<Output = Vec<ProcessId>> + Send;
+
+    /// Locks a file, which is made if it is not there, and waits for that no longer than `limit`; the lock ends with what is returned.
+    fn lock(&self, path: &Path, limit: Duration) -> impl Future<Output = Result<FileLock, Why>> + Send;
+
+    /// Where the file of a tmux server's socket is.
+    fn socket_path(&self, socket: &Socket) -> PathBuf;
+
+    /// Runs one `tmux` client with these arguments and this input, and waits for its answer, but no longer than `limit`.
+    fn tmux(
+        &self,
+        socket: &Socket,
+        arguments: &[&str],
+        input: Option<String>,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Reply, TmuxError>> + Send;
+}

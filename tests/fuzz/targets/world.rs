@@ -1,0 +1,202 @@
+//! A machine that holds the bytes it is given: the doors to files and to tmux, without either.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use gtctl::machine::{
+    Disk, FILE_SIZE_MAX, FileLock, Found, Machine, ReadError, Reply, Signal, Socket, TmuxError,
+};
+use gtctl::model::{BootId, ProcessId, Seen, Stamp, Why};
+
+/// The town's root.
+pub const ROOT: &str = "/town";
+
+#[derive(Clone, Default)]
+pub struct World {
+    files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+}
+
+impl World {
+    /// With one file of the town.
+    pub fn with(self, relative: &str, bytes: &[u8]) -> Self {
+        self.files.lock().unwrap().insert(Path::new(ROOT).join(relative), bytes.to_vec());
+        self
+    }
+
+    /// Whose tmux gives this answer next.
+    pub fn answering(self, code: Option<i32>, stdout: &str, stderr: &str) -> Self {
+        let reply = Reply { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+        self.replies.lock().unwrap().push_back(reply);
+        self
+    }
+
+    fn file(&self, path: &Path) -> Option<Vec<u8>> {
+        self.files.lock().unwrap().get(path).cloned()
+    }
+}
+
+/// Runs what never has to wait in this world.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    for _ in 0..1000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+    panic!("it waits for something");
+}
+
+/// A moment.
+pub fn moment() -> Stamp {
+    let wall = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    Stamp { boot: BootId("boot".to_owned()), since_boot: Duration::from_secs(5000), wall }
+}
+
+impl Disk for World {
+    fn read_text(&self, root: &Path, relative: &str) -> Result<Option<String>, ReadError> {
+        let Some(bytes) = self.file(&root.join(relative)) else { return Ok(None) };
+        if bytes.len() as u64 > FILE_SIZE_MAX {
+            return Err(ReadError::TooLarge);
+        }
+        let text = String::from_utf8(bytes);
+        text.map(Some)
+            .map_err(|error| ReadError::NotUtf8 { offset: error.utf8_error().valid_up_to(), line: 1 })
+    }
+
+    fn is_there(&self, root: &Path, relative: &str) -> Result<bool, ReadError> {
+        Ok(self.file(&root.join(relative)).is_some())
+    }
+
+    fn names(&self, directory: &Path) -> Vec<String> {
+        let files = self.files.lock().unwrap();
+        files
+            .keys()
+            .filter(|path| path.parent() == Some(directory))
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect()
+    }
+
+    fn is_locked(&self, _: &Path, _: &str) -> Result<bool, ReadError> {
+        Ok(false)
+    }
+
+    fn is_directory(&self, path: &Path) -> Seen<bool> {
+        let files = self.files.lock().unwrap();
+        Seen::Known(files.keys().any(|file| file != path && file.starts_with(path)))
+    }
+
+    fn find_program(&self, program: &str, _: Option<&str>, _: &Path) -> (Seen<Option<PathBuf>>, String) {
+        (Seen::Known(Some(Path::new("/bin").join(program))), "/bin".to_owned())
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.file(path).ok_or(io::ErrorKind::NotFound)?;
+        let start = bytes.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(bytes[start..].to_vec())
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.files.lock().unwrap().insert(path.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn files(&self, directory: &Path) -> io::Result<BTreeMap<String, u64>> {
+        let names = self.names(directory);
+        Ok(names
+            .into_iter()
+            .map(|name| {
+                (name.clone(), self.file(&directory.join(name)).map_or(0, |bytes| bytes.len() as u64))
+            })
+            .collect())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.lock().unwrap().remove(path).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8], _: u64, _: &Path) -> io::Result<()> {
+        self.files.lock().unwrap().entry(path.to_owned()).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Every pid is a process here that is the child of pid 2422, the server of the kept answers.
+impl Machine for World {
+    fn now(&self) -> Stamp {
+        moment()
+    }
+
+    fn draw(&self) -> u64 {
+        4
+    }
+
+    async fn sleep(&self, _: Duration) {}
+
+    fn own_pid(&self) -> i32 {
+        7
+    }
+
+    async fn lock(&self, _: &Path, _: Duration) -> Result<FileLock, Why> {
+        Ok(FileLock::simulated())
+    }
+
+    fn has_socket_file(&self, _: &Path) -> bool {
+        true
+    }
+
+    fn ticks_per_second(&self) -> u64 {
+        100
+    }
+
+    fn find(&self, pid: i32) -> Seen<Option<Found>> {
+        Seen::Known((pid > 0).then_some(Found {
+            id: ProcessId { pid, start: 1 },
+            parent: 2422,
+            zombie: false,
+        }))
+    }
+
+    fn children(&self, _: i32) -> Seen<Vec<i32>> {
+        Seen::Known(Vec::new())
+    }
+
+    fn executable(&self, _: i32) -> Seen<Option<PathBuf>> {
+        Seen::Known(Some(PathBuf::from("/bin/agent")))
+    }
+
+    fn arguments(&self, _: i32) -> Seen<Option<Vec<String>>> {
+        Seen::Known(Some(vec!["agent".to_owned()]))
+    }
+
+    fn socket_is_bound(&self, _: &Path) -> Seen<bool> {
+        Seen::Known(false)
+    }
+
+    fn signal(&self, _: ProcessId, _: Signal) -> Result<(), Why> {
+        Ok(())
+    }
+
+    async fn ended(&self, ids: &[ProcessId], _: Duration) -> Vec<ProcessId> {
+        ids.to_vec()
+    }
+
+    fn socket_path(&self, _: &Socket) -> PathBuf {
+        PathBuf::from("/tmp/tmux-0/default")
+    }
+
+    async fn tmux(
+        &self,
+        _: &Socket,
+        _: &[&str],
+        _: Option<String>,
+        limit: Duration,
+    ) -> Result<Reply, TmuxError> {
+        self.replies.lock().unwrap().pop_front().ok_or(TmuxError::Timeout(limit))
+    }
+}

@@ -1,0 +1,95 @@
+//! Random worlds: each seed is a town, its controllers, and a world that hurts them, heals, and then must come to rest.
+//!
+//! The laws are checked after every step (`src/sim/check.rs`), eventual stability at the end. `GTCTL_RUNS` says how many runs (the default is what
+//! `make test` can bear), `GTCTL_SEED` where they begin; a failure prints the seed, the shrunk tape and the story, and
+//! `GTCTL_SEED=… GTCTL_RUNS=1 cargo test --test simulation` repeats it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gtctl::sim::mishap::MISHAPS;
+use gtctl::sim::run::{Report, Setting, seeded};
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable)
+        .ok()
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+}
+
+/// Runs so many seeds on all cores; everything that was injected, counted.
+fn runs(name: &str, count: u64, setting: Setting) -> Report {
+    let first = number("GTCTL_SEED", 1);
+    let next = AtomicU64::new(0);
+    let total = Mutex::new(Report::default());
+    let failed = Mutex::new(None);
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                let mut own = Report::default();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count || failed.lock().unwrap().is_some() {
+                        break;
+                    }
+                    match seeded(first + index, setting) {
+                        Ok(report) => own.add(&report),
+                        Err(failure) => {
+                            failed.lock().unwrap().get_or_insert((first + index, failure));
+                        }
+                    }
+                }
+                total.lock().unwrap().add(&own);
+            });
+        }
+    });
+    if let Some((seed, failure)) = failed.into_inner().unwrap() {
+        panic!(
+            "{name}: seed {seed} breaks a law\n{failure}\nrepeat: GTCTL_SEED={seed} GTCTL_RUNS=1 cargo test --test simulation {name}"
+        );
+    }
+    let total = total.into_inner().unwrap();
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{name}: {count} runs, {} steps, {} passes, {} faults in {seconds:.1} s ({:.0} runs/s)",
+        total.steps,
+        total.passes,
+        total.faults.values().sum::<u64>(),
+        f64::from(u32::try_from(count).unwrap()) / seconds
+    );
+    for (fault, count) in &total.faults {
+        println!("  {count:>9}  {fault}");
+    }
+    total
+}
+
+/// Every kind of fault must have been injected: worlds that are too tame prove nothing.
+fn assert_all_injected(faults: &BTreeMap<&'static str, u64>) {
+    let mut missing: Vec<&str> =
+        MISHAPS.iter().map(|mishap| mishap.name()).filter(|name| !faults.contains_key(name)).collect();
+    let of_effects = [
+        "F1 the controller dies before an effect",
+        "F1 the controller dies after an effect",
+        "F2 a command takes effect, its answer is lost",
+        "F3 a command takes no effect and has no answer",
+        "F5 an answer is that of an earlier look",
+        "F6 a notice of a death is lost",
+        "F7 an answer breaks off",
+        "F9 an answer takes long",
+        "F9 tmux refuses and says something misleading",
+        "F18 a file cannot be written",
+    ];
+    missing.extend(of_effects.iter().filter(|name| !faults.contains_key(**name)));
+    assert!(missing.is_empty(), "never injected: {missing:?}");
+}
+
+#[test]
+fn the_laws_hold_and_every_world_comes_to_rest() {
+    let report =
+        runs("the_laws_hold_and_every_world_comes_to_rest", number("GTCTL_RUNS", 20_000), Setting::default());
+    if number("GTCTL_RUNS", 20_000) >= 10_000 {
+        assert_all_injected(&report.faults);
+    }
+}
