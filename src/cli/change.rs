@@ -53,9 +53,14 @@ pub enum Come {
     There(String),
     /// On its way.
     OnItsWay,
+    /// It will not come there by itself, if that is still so in a moment; why not.
+    Stuck(String),
     /// It will not come there by itself; why not.
     Not(String),
 }
+
+/// How long [`Come::Stuck`] is doubted.
+const DOUBT: Duration = Duration::from_secs(5);
 
 /// How soon to look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -140,8 +145,7 @@ async fn follow(
     let mut told = BTreeSet::new();
     loop {
         let pass = context.open(Options::default())?.look().await;
-        let over = begun.elapsed() >= wait.timeout.get();
-        if let Some(exit) = tell(objects, &pass, come, &mut told, over) {
+        if let Some(exit) = tell(objects, &pass, come, &mut told, &Waited::since(begun, wait)) {
             return Ok(exit);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -171,11 +175,24 @@ async fn act(
         let first = reconciler.look_well().await;
         carry_out(&mut reconciler, first, &Only::These(&only), |progress| note(&progress)).await;
         let pass = reconciler.look_well().await;
-        let over = begun.elapsed() >= wait.timeout.get();
-        if let Some(exit) = tell(objects, &pass, come, &mut told, over) {
+        if let Some(exit) = tell(objects, &pass, come, &mut told, &Waited::since(begun, wait)) {
             return Ok(exit);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// How long it has been waited for.
+struct Waited {
+    /// Longer than may be.
+    over: bool,
+    /// Long enough to believe that what is stuck is stuck.
+    long: bool,
+}
+
+impl Waited {
+    fn since(begun: Instant, wait: &Wait) -> Self {
+        Self { over: begun.elapsed() >= wait.timeout.get(), long: begun.elapsed() >= DOUBT }
     }
 }
 
@@ -193,7 +210,7 @@ fn tell(
     pass: &Pass,
     come: &impl Fn(&Verdict, &Pass) -> Come,
     told: &mut BTreeSet<Address>,
-    over: bool,
+    waited: &Waited,
 ) -> Option<Exit> {
     let mut exit = Exit::Ok;
     let mut waiting = false;
@@ -201,11 +218,15 @@ fn tell(
         let Some(verdict) = pass.plan.of(address) else { continue };
         let line = match come(verdict, pass) {
             Come::There(text) => Some(text),
-            Come::Not(text) => {
+            Come::Stuck(_) if !waited.long && !waited.over => {
+                waiting = true;
+                None
+            }
+            Come::Stuck(text) | Come::Not(text) => {
                 exit = Exit::Held;
                 Some(text)
             }
-            Come::OnItsWay if over => {
+            Come::OnItsWay if waited.over => {
                 exit = Exit::Failed;
                 let why = words::reason(&verdict.because, &pass.observed.at);
                 Some(format!("not in time; it is {}: {why}", verdict.state.word()))

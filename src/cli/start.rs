@@ -41,7 +41,12 @@ pub fn come(verdict: &Verdict, pass: &Pass) -> Come {
         | (_, _, Reason::Unknown { .. } | Reason::Running | Reason::Stopped { .. }) => Come::OnItsWay,
         (_, Decision::Held | Decision::Nothing, _) => {
             let hint = words::hint(verdict).map(|hint| format!("; {hint}")).unwrap_or_default();
-            Come::Not(format!("not started: {} ({}){hint}", why(), words::origin(verdict)))
+            let text = format!("not started: {} ({}){hint}", why(), words::origin(verdict));
+            match verdict.because {
+                // A server that has lost its last session removes its socket and ends.
+                Reason::SocketLost { .. } | Reason::Retry { .. } => Come::Stuck(text),
+                _ => Come::Not(text),
+            }
         }
     }
 }

@@ -476,6 +476,9 @@ const CLOCK_TICK: Duration = Duration::from_millis(10);
 /// How soon to look again at something that is just ending.
 const ENDING_LOOK: Duration = Duration::from_millis(50);
 
+/// How soon to look again at a server without its socket: one that is about to end removes it first, one that is told to makes it anew.
+const SOCKET_LOOK: Duration = Duration::from_secs(1);
+
 /// How soon to look again whether a nudge that waits can be typed.
 const NUDGE_LOOK: Duration = Duration::from_secs(5);
 
@@ -488,6 +491,7 @@ pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp
             // Nothing tells when somebody goes away, or leaves a mode.
             (Reason::NudgeWaiting { .. }, _, _) => Some(now.plus(NUDGE_LOOK)),
             (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
+            (_, State::SocketLost { .. }, _) => Some(now.plus(SOCKET_LOOK)),
             (_, State::Starting(alive), _) => {
                 let rest = desired.policy.controller.settle.get().saturating_sub(alive.lived);
                 Some(now.plus(rest + CLOCK_TICK))
