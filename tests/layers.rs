@@ -282,6 +282,20 @@ fn law_3_no_command_aims_at_a_bare_name_or_kills_a_living_pane() {
 }
 
 #[test]
+fn s18_no_process_group_is_ever_signalled() {
+    let groups = ["kill_process_group", "killpg", "kill_current_process_group", "kill(-", "process_group("];
+    let mut wrong = Vec::new();
+    for file in files() {
+        for name in groups.iter().filter(|name| file.without_tests().contains(**name)) {
+            wrong.push(format!("{} names {name}", file.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let by_pidfd = files().iter().any(|file| file.code.contains("pidfd_send_signal"));
+    assert!(by_pidfd, "signals are sent where this test looks");
+}
+
+#[test]
 fn law_3_only_presence_makes_fences() {
     let makers: Vec<String> = files()
         .iter()

@@ -103,7 +103,7 @@ fn s35_a_stop_of_all_leaves_nothing_and_nothing_comes_back() {
 }
 
 #[test]
-fn a_start_says_what_holds_an_object_back() {
+fn s34_a_start_says_what_holds_an_object_back() {
     let town = TestTown::new().rig("gastown", Fake::Ok).with("rigs.gastown", "state = 'parked'");
     let _controller = town.controller();
     town.gtctl(&["start", "gastown/witness"]).exits(5).says("its rig is parked").says("gtctl unpark gastown");
@@ -204,6 +204,40 @@ fn s106_a_nudge_of_a_busy_pane_waits_with_the_controller_and_is_typed_once() {
     town.wait_until("it is typed", SOON, || record(&town, "sessions/scribe", "lines") == "hello\n");
     controller.passes(3);
     assert_eq!(record(&town, "sessions/scribe", "lines"), "hello\n");
+}
+
+#[test]
+fn s105_text_arrives_as_it_stands_or_is_refused() {
+    let town = TestTown::new().session("scribe", Fake::Echo).started();
+    let typed = || record(&town, "sessions/scribe", "bytes");
+    let mut all = String::new();
+    let texts = [
+        ("two\nlines", "two lines"),
+        ("C-c Enter; kill-server;", "C-c Enter; kill-server;"),
+        ("--now -x", "--now -x"),
+        ("esc \u{1b}[2J seq\u{3}", "esc [2J seq"),
+        ("ü€🦀 '\"\\$HOME #{pane_id} %1", "ü€🦀 '\"\\$HOME #{pane_id} %1"),
+    ];
+    for (text, arrives) in texts {
+        town.gtctl(&["nudge", "sessions/scribe", "--", text]).exits(2);
+        all = format!("{all}{arrives}\r");
+        town.wait_until("it arrives with one Enter", SOON, || typed() == all);
+    }
+    town.gtctl(&["nudge", "sessions/scribe", &"x".repeat(10_000)]).exits(64).says("4000 bytes");
+    assert_eq!(typed(), all);
+}
+
+#[test]
+fn s108_a_full_queue_of_nudges_refuses_and_says_so() {
+    let town = TestTown::new().session("scribe", Fake::Prompt).started();
+    let pane = town.alive("sessions/scribe").unwrap().pane;
+    town.tmux(&["copy-mode", "-t", &pane]).exits(0);
+    let _controller = town.controller();
+    for number in 0..50 {
+        town.gtctl(&["nudge", "sessions/scribe", &format!("line {number}")]).exits(9);
+    }
+    town.gtctl(&["nudge", "sessions/scribe", "one too many"]).exits(1).says("50 nudges wait");
+    town.gtctl(&["why", "sessions/scribe"]).says("one too many").says("refused");
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::reconciler::{Reconciler, World};
-use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger};
+use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger, NUDGES_WAITING_MAX};
+use crate::model::excerpt;
 use crate::model::{Address, IncarnationId, Period, Stamp};
 use crate::report::events::{Event, Kind};
+
+/// So many letters of a nudge are told.
+const TEXT_SHOWN: usize = 60;
 
 /// A request that changes what is remembered. What follows from it, the next pass decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +107,7 @@ impl Change {
                 if taken {
                     Ok(vec![object.clone()])
                 } else {
-                    Err(format!("too many nudges wait for {object} already"))
+                    Err(format!("{NUDGES_WAITING_MAX} nudges wait for {object} already"))
                 }
             }
             Self::ResetBackoff { objects } => {
@@ -129,9 +133,10 @@ impl Change {
                 let objects = lives.iter().map(|(address, _)| address.clone()).collect();
                 Some((objects, format!("restart, asked for by {by}")))
             }
-            Self::Nudge { object, by, .. } => {
-                Some((vec![object.clone()], format!("nudge, asked for by {by}, waits")))
-            }
+            Self::Nudge { object, by, text, .. } => Some((
+                vec![object.clone()],
+                format!("nudge, asked for by {by}: {}", excerpt(text, TEXT_SHOWN)),
+            )),
             Self::ResetBackoff { .. } | Self::ForgetFile { .. } | Self::Approve { .. } => None,
         }
     }
@@ -139,13 +144,18 @@ impl Change {
 
 /// Takes note of a change in a town that is being kept.
 pub fn apply<W: World>(reconciler: &mut Reconciler<W>, change: &Change) -> Result<Vec<Address>, String> {
-    let concerned = reconciler.ask(|ledger, now| change.note(ledger, now))?;
+    let noted = reconciler.ask(|ledger, now| change.note(ledger, now));
     if let Some((objects, text)) = change.told() {
+        // Whom it was for should see that something was lost (S108).
+        let text = match &noted {
+            Ok(_) => text,
+            Err(why) => format!("{text}: refused, {why}"),
+        };
         let now = reconciler.now();
         for address in objects {
             let event = Event::of_town(now.wall, Kind::Request, text.clone());
             reconciler.tell(Event { object: Some(address), ..event });
         }
     }
-    Ok(concerned)
+    noted
 }

@@ -48,9 +48,10 @@ impl Sim {
         reply
     }
 
-    /// `exit 3` ends with 3.
+    /// `exit 3` ends with 3; nothing at all, which a pane without a process is started again with, ends with 0.
     fn let_short_programs_end(&mut self) {
         let exit = |arguments: &[String]| match arguments {
+            [shell, flag, command] if shell == "sh" && flag == "-c" && command.is_empty() => Some(0),
             [shell, flag, command] if shell == "sh" && flag == "-c" => {
                 command.strip_prefix("exit ").and_then(|code| code.parse().ok())
             }
