@@ -137,6 +137,9 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
         }
     });
     Observed {
+        awake: Duration::from_secs(3600),
+        away: None,
+        heartbeats: BTreeMap::new(),
         at,
         socket: "/tmp/tmux-1000/town".to_owned(),
         server: Seen::Known(Server::Up(ServerUp {

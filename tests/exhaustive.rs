@@ -21,7 +21,7 @@ fn explore(name: &str, space: Space, least: usize) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let checker = space.checker().threads(threads).target_state_count(limit).spawn_bfs().join();
     let unique = checker.unique_state_count();
-    let whole = if unique < limit { "explored to the end" } else { "cut off" };
+    let whole = if checker.state_count() < limit { "explored to the end" } else { "cut off" };
     println!(
         "{name}: {unique} states, {} transitions, {whole}, {:.1} s",
         checker.state_count(),

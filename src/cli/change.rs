@@ -229,7 +229,7 @@ fn tell(
             Come::OnItsWay if waited.over => {
                 exit = Exit::Failed;
                 let why = words::reason(&verdict.because, &pass.observed.at);
-                Some(format!("not in time; it is {}: {why}", verdict.state.word()))
+                Some(format!("not in time; it is {}: {why}", verdict.word()))
             }
             Come::OnItsWay => {
                 waiting = true;

@@ -48,7 +48,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     let verdict = before.plan.of(&address).ok_or(Exit::NotFound)?;
     let Some(KnownLife::Of(incarnation)) = verdict.state.life() else {
         let why = words::reason(&verdict.because, &before.observed.at);
-        print::error(&format!("{address} is {}, so nothing is typed: {why}", verdict.state.word()), None);
+        print::error(&format!("{address} is {}, so nothing is typed: {why}", verdict.word()), None);
         return Err(Exit::Failed);
     };
     let incarnation = incarnation.clone();

@@ -1,6 +1,7 @@
 //! The files in force: the last good reading of them, and what is wrong with the newest (law 11).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::desired::{Desired, desire};
 use crate::ledger::Ledger;
@@ -22,9 +23,9 @@ pub struct Config {
     /// The town.
     pub root: TownRoot,
     /// The last good reading.
-    pub files: TownFiles,
+    pub files: Arc<TownFiles>,
     /// The graph made from it.
-    pub desired: Desired,
+    pub desired: Arc<Desired>,
     /// What is wrong with the files now, if anything is.
     pub trouble: Option<ConfigTrouble>,
 }
@@ -56,7 +57,11 @@ impl Config {
                     .filter(|address| !desired.objects.contains_key(address))
                     .cloned()
                     .collect();
-                (self.files, self.desired) = (files, desired);
+                // What says the same is not kept twice: simulated worlds are copied by the hundred thousand.
+                if *self.desired != *desired {
+                    self.desired = desired;
+                }
+                self.files = files;
                 let right_again =
                     self.trouble.take().map(|_| "the files are right again and in force".to_owned());
                 let dropped = (!gone.is_empty()).then(|| {
@@ -87,10 +92,10 @@ impl Config {
         if stops == self.files.stops {
             return;
         }
-        let files = TownFiles { stops, ..self.files.clone() };
+        let files = TownFiles { stops, ..TownFiles::clone(&self.files) };
         // The other files are the same, so what was a graph before is one now.
         if let Ok(desired) = desire(&files) {
-            (self.files, self.desired) = (files, desired);
+            (self.files, self.desired) = (Arc::new(files), Arc::new(desired));
         }
     }
 
@@ -107,7 +112,7 @@ fn read(
     root: &TownRoot,
     ledger: &Ledger,
     before: Option<&TownFiles>,
-) -> Result<(TownFiles, Desired), Vec<Diagnostic>> {
+) -> Result<(Arc<TownFiles>, Arc<Desired>), Vec<Diagnostic>> {
     let files = reread_all(disk, root, before)?;
     let there = present(&files);
     let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
@@ -120,7 +125,7 @@ fn read(
         return Err(gone);
     }
     let desired = desire(&files)?;
-    Ok((files, desired))
+    Ok((Arc::new(files), Arc::new(desired)))
 }
 
 fn present(files: &TownFiles) -> BTreeSet<&'static str> {

@@ -16,7 +16,9 @@ mod rhythm;
 pub mod run;
 pub mod socket;
 mod watch;
+mod world;
 
 pub use config::ConfigTrouble;
-pub use reconciler::{Pass, Reconciler, World};
+pub use reconciler::{Pass, Reconciler};
 pub use rhythm::Rhythm;
+pub use world::World;

@@ -1,6 +1,9 @@
 //! What is told, and only once: a change is told, a state is not (law 12).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use crate::machine::Disk;
 use crate::model::{Address, Reason, Seen, Stamp};
@@ -14,6 +17,9 @@ use super::reconciler::Pass;
 /// What was last told of an object that runs.
 const RUNNING: &str = "running";
 
+/// Clocks that run apart by less are only being set right.
+const JUMP: Duration = Duration::from_secs(5);
+
 /// What was last told of a server that was lost.
 const LOST: &str = "lost";
 
@@ -24,12 +30,14 @@ pub struct News {
     objects: BTreeMap<Address, String>,
     refusal: Option<String>,
     server: String,
+    /// The moment of the last look, and the time awake then.
+    clocks: Option<(Stamp, Duration)>,
 }
 
 impl News {
     /// News for this event log; nothing has been told yet.
     pub fn new(log: EventLog) -> Self {
-        Self { log, objects: BTreeMap::new(), refusal: None, server: String::new() }
+        Self { log, objects: BTreeMap::new(), refusal: None, server: String::new(), clocks: None }
     }
 
     /// Takes up where the log ends: what an earlier process told of a state that still lasts is not told again.
@@ -63,6 +71,37 @@ impl News {
             events.extend(self.of_verdict(verdict, now));
         }
         events.extend(self.of_refusal(&pass.plan, now));
+        self.tell(disk, &events);
+    }
+
+    /// Tells once of a clock that jumped, a machine that slept, and a controller that was stopped.
+    pub fn of_clocks(&mut self, disk: &dyn Disk, at: &Stamp, awake: Duration, away: Option<Duration>) {
+        let before = self.clocks.replace((at.clone(), awake));
+        let Some((before, awake_before)) = before.filter(|(before, _)| before.boot == at.boot) else {
+            return;
+        };
+        let passed = at.since(&before);
+        let asleep = passed.saturating_sub(awake.saturating_sub(awake_before));
+        let on_the_wall = at.wall.duration_since(before.wall);
+        let jump = on_the_wall - SignedDuration::try_from(passed).unwrap_or(on_the_wall);
+        let mut texts = Vec::new();
+        if jump.unsigned_abs() > JUMP {
+            texts.push(format!(
+                "clock jump of {} s; waits and silences are measured on another clock",
+                jump.as_secs()
+            ));
+        }
+        if asleep > JUMP {
+            texts.push(format!("the machine slept for {}", words::length(asleep)));
+        }
+        if let Some(away) = away {
+            let away = words::length(away);
+            texts.push(format!(
+                "no look for {away}: this process was stopped; nobody's silence is counted from before"
+            ));
+        }
+        let events: Vec<Event> =
+            texts.into_iter().map(|text| Event::of_town(at.wall, Kind::Clock, text)).collect();
         self.tell(disk, &events);
     }
 

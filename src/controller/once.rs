@@ -9,7 +9,8 @@ use crate::act::{Order, Outcome};
 use crate::model::{Address, Stamp};
 use crate::plan::{Action, Plan};
 
-use super::reconciler::{Pass, Reconciler, World};
+use super::World;
+use super::reconciler::{Pass, Reconciler};
 
 /// The longest time between two looks while something is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

@@ -6,14 +6,12 @@ use std::time::Duration;
 use super::config::{Config, ConfigTrouble};
 use super::memory::Memory;
 use super::news::News;
-use crate::act::{Do, Order, Outcome};
+use super::world::World;
+use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Record, ServerSeen};
-use crate::machine::{Disk, Machine, Signal};
+use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
-use crate::observed::host::Host;
-use crate::observed::tmux::Socket;
-use crate::observed::{Look, Observed, PastProcess, Server, Wants};
+use crate::observed::{Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
@@ -21,39 +19,6 @@ use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
 use crate::town::files::TownFiles;
-
-/// Everything outside: an eye and a hand for one tmux server, and the disk.
-pub trait World: Look + Do + Clone + Send + Sync + 'static {
-    /// The same world with another tmux server in it.
-    fn at(&self, socket: &Socket, timeout: Duration) -> Self;
-
-    /// The files of this world.
-    fn disk(&self) -> &dyn Disk;
-
-    /// Makes a tmux server collect its children, and gives it a moment for that; false if it cannot be told.
-    fn poke(&self, server: ProcessId) -> impl Future<Output = bool> + Send;
-}
-
-impl<M: Machine> World for Host<M> {
-    fn at(&self, socket: &Socket, timeout: Duration) -> Self {
-        Self::new(self.machine.clone(), socket.clone(), timeout)
-    }
-
-    fn disk(&self) -> &dyn Disk {
-        &self.machine
-    }
-
-    async fn poke(&self, server: ProcessId) -> bool {
-        let told = self.machine.signal(server, Signal::Child).is_ok();
-        if told {
-            self.machine.sleep(AFTER_POKE).await;
-        }
-        told
-    }
-}
-
-/// How long tmux gets to collect its children after a poke.
-const AFTER_POKE: Duration = Duration::from_millis(5);
 
 /// What one pass saw and decided.
 #[derive(Debug, Clone)]
@@ -76,6 +41,8 @@ pub struct Reconciler<W> {
     /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
     before: BTreeMap<Address, Record>,
     recorder: Option<Recorder>,
+    /// When it last learnt from a look.
+    looked: Option<Looked>,
 }
 
 impl<W: World> Reconciler<W> {
@@ -93,6 +60,7 @@ impl<W: World> Reconciler<W> {
             options,
             before: BTreeMap::new(),
             recorder: None,
+            looked: None,
         })
     }
 
@@ -138,7 +106,10 @@ impl<W: World> Reconciler<W> {
 
     /// Looks and plans. No side effects: this is all that a dry run does (law 7).
     pub async fn look(&self) -> Pass {
-        let observed = self.world.look(&self.wants()).await;
+        let mut observed = self.world.look(&self.wants()).await;
+        let resync = self.desired().policy.controller.resync.get();
+        let looked = self.looked.as_ref();
+        observed.away = looked.and_then(|looked| looked.away(&observed.at.boot, observed.awake, resync));
         let now = observed.at.clone();
         let plan = plan(self.desired(), &observed, self.ledger(), self.options, &now);
         Pass { observed, plan }
@@ -222,6 +193,7 @@ impl<W: World> Reconciler<W> {
                 self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
             }
         }
+        self.hear(pass);
         self.drop_void_requests(pass);
         let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
         if !stops
@@ -234,6 +206,23 @@ impl<W: World> Reconciler<W> {
         }
         self.memory.save(self.world.disk());
         self.news.of_pass(self.world.disk(), pass);
+    }
+
+    /// Takes note of heartbeats, and of time that this process did not see pass.
+    fn hear(&mut self, pass: &Pass) {
+        let Observed { at, awake, away, heartbeats, .. } = &pass.observed;
+        for verdict in &pass.plan.verdicts {
+            let alive = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
+            let heard = heartbeats.get(&verdict.address);
+            let (Some(alive), Some(Seen::Known(Some(written)))) = (alive, heard) else { continue };
+            let life = &alive.marker.incarnation;
+            let ledger = self.memory.volatile();
+            if ledger.hear(&verdict.address, life, *written, &at.boot, *awake, away.is_some()) {
+                self.memory.lasting();
+            }
+        }
+        self.looked = Some(Looked { boot: at.boot.clone(), awake: *awake });
+        self.news.of_clocks(self.world.disk(), at, *awake, *away);
     }
 
     /// Records a pass while files and memory are what its plan was made from.
@@ -277,6 +266,7 @@ impl<W: World> Reconciler<W> {
 
     /// Records what is about to be done, before it is.
     fn record(&mut self, order: &Order, pass: &Pass) {
+        let because = pass.plan.of(&order.address).map(|verdict| &verdict.because);
         match &order.action {
             Action::Start(launch) | Action::Restart(launch) => {
                 let Some(spec) = order.spec() else { return };
@@ -293,8 +283,20 @@ impl<W: World> Reconciler<W> {
                     chance,
                 );
             }
+            Action::Nudge { .. } if matches!(because, Some(Reason::Stale { .. })) => {
+                if let Some(beat) = self.memory.lasting().beats.get_mut(&order.address) {
+                    beat.asked = Some(pass.observed.awake);
+                }
+            }
             Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
-            Action::Kill(_) | Action::Adopt(_) => {}
+            Action::Kill(_) => {
+                if let Some(Reason::Stuck { silent }) = because
+                    && let Some(record) = self.memory.lasting().objects.get_mut(&order.address)
+                {
+                    record.stuck = Some(*silent);
+                }
+            }
+            Action::Adopt(_) => {}
         }
     }
 
@@ -329,9 +331,18 @@ impl<W: World> Reconciler<W> {
             // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
             (Outcome::Done(_), Action::Kill(fence)) => {
                 let ledger = self.memory.lasting();
-                ledger.objects.remove(&order.address);
+                match ledger.objects.get_mut(&order.address) {
+                    // Ended because it did nothing any more: its restart counts as after a crash.
+                    Some(record) if record.stuck.is_some() => record.incarnation = None,
+                    _ => drop(ledger.objects.remove(&order.address)),
+                }
                 ledger.restarts.remove(&order.address);
                 ledger.approvals.remove(&fence.life());
+            }
+            (_, Action::Kill(_)) => {
+                if let Some(record) = self.memory.lasting().objects.get_mut(&order.address) {
+                    record.stuck = None;
+                }
             }
             (outcome, Action::Nudge { .. }) => {
                 let waits = matches!(outcome, Outcome::Refused(_));

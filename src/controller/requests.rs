@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reconciler::{Reconciler, World};
+use super::World;
+use super::reconciler::Reconciler;
 use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger, NUDGES_WAITING_MAX};
 use crate::model::excerpt;
 use crate::model::{Address, IncarnationId, Period, Stamp};

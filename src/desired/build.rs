@@ -7,7 +7,7 @@ use super::graph::{Desired, Object, Policy, Recipe};
 use super::holds::{self, Hold, HoldKind};
 use super::names::session_name;
 use super::order;
-use super::recipes::{self, Settings, UnknownAgent};
+use super::recipes::{self, Settings, UnknownAgent, WatchSettings};
 use crate::model::{Address, Name, Origin, Position, excerpt, some_of};
 use crate::observed::tmux::Socket;
 use crate::town::closest::closest;
@@ -155,7 +155,19 @@ impl<'a> Build<'a> {
                 return;
             }
             let Ok(name) = Name::parse(key) else { continue };
-            let SessionTable { enabled, agent, command, env, directory, after, restart } = table;
+            let SessionTable {
+                enabled,
+                agent,
+                command,
+                env,
+                directory,
+                after,
+                restart,
+                heartbeat,
+                stale_after,
+                stuck_after,
+                grace,
+            } = table;
             let path = ["sessions", key.as_str()];
             let with = |name: &'a str| path.iter().copied().chain([name]).collect::<Vec<_>>();
             let settings = Settings {
@@ -165,6 +177,12 @@ impl<'a> Build<'a> {
                 env: env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
                 directory: directory.as_deref(),
                 after: after.as_deref().map(|after| (after, with("after"))),
+                watch: WatchSettings {
+                    file: heartbeat.as_deref(),
+                    stale_after: *stale_after,
+                    stuck_after: *stuck_after,
+                    grace: *grace,
+                },
             };
             let origin = self.origin(&path);
             self.add(
@@ -197,9 +215,10 @@ impl<'a> Build<'a> {
         self.size += weight(&recipe, &holds);
         let after = self.needs(&address, settings);
         let spec = recipe.spec();
+        let watch = settings.watch.watch(&address, self.files.workspace);
         self.objects.insert(
             address.clone(),
-            Object { address, recipe, spec, after, wave: 0, holds, restart, origin },
+            Object { address, recipe, spec, after, wave: 0, holds, restart, watch, origin },
         );
     }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Hold;
 use crate::model::{Address, Name, Origin, SpecHash, TownId};
-use crate::observed::{PastProcess, PlaceWanted, Wants, tmux::Socket};
+use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
 };
@@ -78,8 +79,25 @@ pub struct Object {
     pub holds: Vec<Hold>,
     /// When to start it again.
     pub restart: RestartPolicy,
+    /// How its silence is noticed, if it is to say from time to time that it is well.
+    #[serde(default)]
+    pub watch: Option<Watch>,
     /// The line that asks for it.
     pub origin: Origin,
+}
+
+/// How an agent that lives and does nothing any more is noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Watch {
+    /// The file in which it says that it is well, relative to the town.
+    pub file: String,
+    /// Silent for so long, it is asked.
+    pub stale_after: Duration,
+    /// Silent for so long, it is replaced; `None`: never.
+    pub stuck_after: Option<Duration>,
+    /// How long after its start its silence does not count.
+    pub grace: Duration,
 }
 
 /// What an object is started from. One recipe for the first start and for every restart.
@@ -148,7 +166,12 @@ impl Desired {
             program: object.recipe.program().to_owned(),
             path: object.recipe.env.get("PATH").cloned(),
         };
+        let heartbeat = |object: &Object| {
+            let file = object.watch.as_ref()?.file.clone();
+            Some((object.address.clone(), HeartbeatWanted { root: self.root.clone(), file }))
+        };
         Wants {
+            heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
             names: self.objects.values().map(|object| object.recipe.session.clone()).collect(),
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),

@@ -12,5 +12,5 @@ mod order;
 mod recipes;
 
 pub use build::desire;
-pub use graph::{Desired, Object, Policy, Recipe};
+pub use graph::{Desired, Object, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::agents::BUILT_IN;
-use super::graph::Recipe;
-use crate::model::Address;
+use super::graph::{Recipe, Watch};
+use crate::model::{Address, Period};
 use crate::town::files::town_toml::{AgentTable, Naming, RoleTable, TownToml};
 
 /// The settings of an object after its layers are joined: what is said closest to it counts.
@@ -23,6 +23,53 @@ pub struct Settings<'a> {
     pub directory: Option<&'a Path>,
     /// What must be alive first, and the path of the key that says so.
     pub after: Option<(&'a [String], Vec<&'a str>)>,
+    /// How its silence is noticed.
+    pub watch: WatchSettings<'a>,
+}
+
+/// The keys that make a [`Watch`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WatchSettings<'a> {
+    /// The file, with `{rig}` and `{name}`.
+    pub file: Option<&'a Path>,
+    /// See [`Watch::stale_after`].
+    pub stale_after: Option<Period>,
+    /// See [`Watch::stuck_after`].
+    pub stuck_after: Option<Period>,
+    /// See [`Watch::grace`].
+    pub grace: Option<Period>,
+}
+
+/// gt's own thresholds: its deacon may sleep for eight minutes.
+const STALE_AFTER: Period = Period::seconds(15 * 60);
+const STUCK_AFTER: Period = Period::seconds(30 * 60);
+const GRACE: Period = Period::seconds(5 * 60);
+
+impl WatchSettings<'_> {
+    /// Lays what `over` says over what is there.
+    fn lay(&mut self, over: Self) {
+        self.file = over.file.or(self.file);
+        self.stale_after = over.stale_after.or(self.stale_after);
+        self.stuck_after = over.stuck_after.or(self.stuck_after);
+        self.grace = over.grace.or(self.grace);
+    }
+
+    /// How this object is watched. The deacon of a Gas Town writes a heartbeat without being told; an empty file name ends that.
+    pub fn watch(&self, address: &Address, workspace: bool) -> Option<Watch> {
+        let is_deacon = *address == Address::Deacon && workspace;
+        let file = match self.file {
+            Some(file) => fill(file, address).display().to_string(),
+            None if is_deacon => "deacon/heartbeat.json".to_owned(),
+            None => return None,
+        };
+        Some(Watch {
+            file,
+            stale_after: self.stale_after.unwrap_or(STALE_AFTER).get(),
+            stuck_after: self.stuck_after.or(is_deacon.then_some(STUCK_AFTER)).map(Period::get),
+            grace: self.grace.unwrap_or(GRACE).get(),
+        })
+        .filter(|watch| !watch.file.is_empty())
+    }
 }
 
 impl<'a> Settings<'a> {
@@ -47,6 +94,12 @@ impl<'a> Settings<'a> {
         if let Some(after) = &table.after {
             self.after = Some((after, key("after")));
         }
+        self.watch.lay(WatchSettings {
+            file: table.heartbeat.as_deref(),
+            stale_after: table.stale_after,
+            stuck_after: table.stuck_after,
+            grace: table.grace,
+        });
     }
 }
 

@@ -77,8 +77,10 @@ fn longest_wait(backoff: &BackoffTable) -> Duration {
 
 /// Whether the last `count` restarts lie within the window. Clean exits and lost servers are not crashes.
 pub fn is_crash_loop(starts: &[Start], policy: &CrashLoopTable) -> bool {
-    let crashes: Vec<&Start> =
-        starts.iter().filter(|start| matches!(start.cause, Cause::Crash | Cause::Probe)).collect();
+    let crashes: Vec<&Start> = starts
+        .iter()
+        .filter(|start| matches!(start.cause, Cause::Crash | Cause::Stuck | Cause::Probe))
+        .collect();
     let Some(first) = crashes.len().checked_sub(policy.count).and_then(|index| crashes.get(index)) else {
         return false;
     };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
+use super::beats::Beat;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub restarts: BTreeMap<Address, AskedRestart>,
     /// Nudges that wait, in the order in which they were asked for.
     pub nudges: Vec<AskedNudge>,
+    /// What is known of agents that are to say that they are well.
+    pub beats: BTreeMap<Address, Beat>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,
@@ -71,6 +74,8 @@ pub struct Record {
     pub crash_loop: Option<Stamp>,
     /// When it was last started because its server was lost.
     pub server_lost: Option<Stamp>,
+    /// It is being ended, or was, because it had been silent for so long: the start that follows counts as one after a crash.
+    pub stuck: Option<Duration>,
     /// The spec that it has finished for good, by its restart policy: also when its session or its server is gone.
     pub finished: Option<SpecHash>,
 }
@@ -95,6 +100,8 @@ pub enum Cause {
     Crash,
     /// It ended with status 0. Waits grow, but it is no crash.
     CleanExit,
+    /// It lived and did nothing any more, so gtctl ended it. Counts towards a crash loop.
+    Stuck,
     /// Its tmux server ended, which is not its fault. Does not count at all.
     ServerLost,
     /// The one try that a crash loop has from time to time.
@@ -160,6 +167,7 @@ impl Ledger {
             record.forget();
         }
         record.spec = Some(spec.clone());
+        record.stuck = None;
         if cause == Cause::ServerLost {
             record.server_lost = Some(now.clone());
             return;

@@ -56,6 +56,9 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// The moment; the only clock there is.
     fn now(&self) -> Stamp;
 
+    /// How long it has been awake since it was booted: [`now`](Self::now) without the time asleep.
+    fn awake(&self) -> Duration;
+
     /// A number that nobody can guess.
     fn draw(&self) -> u64;
 

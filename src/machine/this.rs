@@ -107,6 +107,11 @@ impl Machine for ThisMachine {
         Stamp { boot: self.boot.clone(), since_boot, wall: jiff::Timestamp::now() }
     }
 
+    fn awake(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
     fn draw(&self) -> u64 {
         let mut bytes = [0; 8];
         match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {

@@ -41,12 +41,24 @@ pub enum Reason {
     },
     /// No file lists it any more, and `--prune` was given.
     Pruned,
+    /// It lives, has not said for long that it is well, and did not when it was asked: it is ended, and started again.
+    Stuck {
+        /// For how long it has been silent.
+        #[serde(rename = "silent-seconds", with = "super::seconds")]
+        silent: Duration,
+    },
 
     // --- why something is typed or labelled
     /// Somebody asked for it.
     Asked {
         /// Who or what.
         by: String,
+    },
+    /// It lives, and has not said for a while that it is well: it is asked once, and then waited for.
+    Stale {
+        /// For how long it has been silent.
+        #[serde(rename = "silent-seconds", with = "super::seconds")]
+        silent: Duration,
     },
     /// gt started it, and its environment proves that it is of this town.
     StartedByGt,
@@ -201,6 +213,8 @@ impl Reason {
             Self::Docked => "docked",
             Self::Stopped { .. } => "stopped",
             Self::Pruned => "pruned",
+            Self::Stuck { .. } => "stuck",
+            Self::Stale { .. } => "stale",
             Self::Asked { .. } => "asked",
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",

@@ -8,7 +8,8 @@ use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
 use super::{
-    Claim, Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, places, processes,
+    Claim, Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places,
+    processes,
 };
 use crate::machine::Machine;
 use crate::model::{ProcessId, Seen, SessionId, SpecHash, Stamp, Why};
@@ -45,8 +46,17 @@ impl<M: Machine> Look for Host<M> {
             Ok(server) => Seen::Known(server),
             Err(why) => Seen::Unknown(why),
         };
+        let at = self.now();
         Observed {
-            at: self.now(),
+            // Read after the other clock, so that a machine that never slept was awake all the time, to the nanosecond.
+            awake: self.machine.awake().min(at.since_boot),
+            at,
+            away: None,
+            heartbeats: wants
+                .heartbeats
+                .iter()
+                .map(|(who, wanted)| (who.clone(), heartbeats::look(&self.machine, wanted)))
+                .collect(),
             socket: self.socket_path.display().to_string(),
             server,
             places: wants

@@ -4,6 +4,7 @@
 //! `tmux` command for all sessions and panes, then `/proc` for the processes below ours. Each part is known or unknown on its own
 //! (law 1); nothing here decides anything.
 
+mod heartbeats;
 pub mod host;
 pub mod places;
 pub mod processes;
@@ -11,7 +12,8 @@ mod snapshot;
 pub mod tmux;
 
 pub use snapshot::{
-    Claim, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session, Wants,
+    Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
+    Wants,
 };
 
 /// The eye: takes one look at the world.

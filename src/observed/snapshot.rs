@@ -19,6 +19,8 @@ pub struct Wants {
     pub names: BTreeSet<String>,
     /// Where each object would be started.
     pub places: BTreeMap<Address, PlaceWanted>,
+    /// Where each object that is to say that it is well says so.
+    pub heartbeats: BTreeMap<Address, HeartbeatWanted>,
     /// Processes that the ledger remembers: what became of them?
     pub past: BTreeMap<Address, PastProcess>,
     /// The tmux server that the ledger remembers, and the path of its socket.
@@ -46,18 +48,36 @@ pub struct PlaceWanted {
     pub path: Option<String>,
 }
 
+/// A file in which an agent says from time to time that it is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatWanted {
+    /// The town.
+    pub root: PathBuf,
+    /// The file, relative to it.
+    pub file: String,
+}
+
 /// One look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Observed {
     /// When.
     pub at: Stamp,
+    /// How long the machine has been awake since it was booted (CLOCK_MONOTONIC): what agents had time to do something in.
+    #[serde(default)]
+    pub awake: Duration,
+    /// For how long the one that looks had not looked before, if that was much longer than it meant to: it was stopped, and with it perhaps all agents.
+    #[serde(default)]
+    pub away: Option<Duration>,
     /// The path of the socket that was asked.
     pub socket: String,
     /// The tmux server and everything in it.
     pub server: Seen<Server>,
     /// Whether an object could be started where it should.
     pub places: BTreeMap<Address, Place>,
+    /// When each object that is to say that it is well last said so, by its own clock; `Known(None)` if there is no such file.
+    #[serde(default)]
+    pub heartbeats: BTreeMap<Address, Seen<Option<jiff::Timestamp>>>,
     /// Whether a remembered process still lives.
     pub past: BTreeMap<Address, Seen<bool>>,
     /// Whether the remembered tmux server still lives; `None` if none is remembered.

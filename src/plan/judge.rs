@@ -9,8 +9,8 @@ use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp, Why};
 use crate::observed::{Observed, Server};
 
 use super::presence::{other_panes_alive, presence};
-use super::start;
 use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
+use super::{start, stuck};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -53,6 +53,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
         because: Reason::Running,
         origin: object.origin.clone(),
         note: None,
+        silence: None,
     };
     if input.ledger.in_flight.contains(&object.address) {
         verdict.because = Reason::InFlight;
@@ -112,8 +113,14 @@ fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
         State::Running(alive) => keep(verdict, &alive, input),
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
         State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
-        State::Absent => start::gates(verdict, input, Reason::Absent),
-        State::Vanished => start::gates(verdict, input, Reason::Vanished),
+        State::Absent | State::Vanished => {
+            let because = match (ended_for(verdict, input), &verdict.state) {
+                (Some(stuck), _) => stuck,
+                (None, State::Vanished) => Reason::Vanished,
+                (None, _) => Reason::Absent,
+            };
+            start::gates(verdict, input, because);
+        }
         State::ServerLost => start::gates(verdict, input, Reason::ServerLost),
         State::Dead { exit, .. } => start::gates(verdict, input, Reason::Exited { exit }),
         State::PaneGone { .. } => start::gates(verdict, input, Reason::PaneGone),
@@ -132,6 +139,13 @@ fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
     }
 }
 
+/// Why gtctl itself ended it, if it did and it is to run on.
+fn ended_for(verdict: &mut Verdict, input: &start::Input<'_>) -> Option<Reason> {
+    let silent = input.ledger.objects.get(&input.object.address)?.stuck?;
+    verdict.evidence = vec![Evidence::now("its last life was ended for that")];
+    Some(Reason::Stuck { silent })
+}
+
 /// It runs as it should; at most somebody wants another life of it, or something typed into this one.
 fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
     verdict.because = Reason::Running;
@@ -140,6 +154,9 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
         && asked.incarnation == *incarnation
     {
         return step(verdict, Action::Kill(alive.fence.clone()), Reason::Asked { by: asked.by.clone() });
+    }
+    if stuck::judge(verdict, alive, incarnation, input) {
+        return;
     }
     let is_due = |nudge: &&AskedNudge| {
         nudge.address == verdict.address
@@ -160,7 +177,7 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
 }
 
 /// Why nothing can be typed into an agent at the moment.
-fn busy(alive: &Alive, observed: &Observed) -> Option<&'static str> {
+pub(super) fn busy(alive: &Alive, observed: &Observed) -> Option<&'static str> {
     if alive.attached {
         return Some("somebody is attached to its session");
     }
@@ -232,7 +249,7 @@ pub(super) fn undecided(verdict: &mut Verdict, state: State) {
     verdict.hold(because);
 }
 
-fn step(verdict: &mut Verdict, action: Action, because: Reason) {
+pub(super) fn step(verdict: &mut Verdict, action: Action, because: Reason) {
     verdict.because = because;
     verdict.decision = Decision::Step(Step { action, gate: Gate::Ready });
 }

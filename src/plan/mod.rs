@@ -5,20 +5,22 @@
 //! 1. [`presence`] joins the observation with the ledger: in which [`State`] is each object?
 //! 2. [`judge`] holds that state against what is wanted: one table, one [`Verdict`] an object.
 //! 3. [`start`] lets a start pass its gates: place, backoff, policy, order.
-//! 4. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
-//! 5. [`unmanaged`] lists what is on the server and not ours to touch.
+//! 4. [`stuck`] judges those that live and do nothing any more.
+//! 5. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
+//! 6. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod ceilings;
 mod judge;
 mod presence;
 mod start;
+mod stuck;
 mod types;
 mod unmanaged;
 
 pub use presence::presence;
 pub use types::{
-    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, State, Step,
-    Unmanaged, Verdict,
+    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, State,
+    Step, Unmanaged, Verdict,
 };
 
 use crate::desired::Desired;

@@ -161,13 +161,14 @@ fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<Stat
     }
 }
 
-/// Whether a session without a label, whatever its name, was started by gtctl as this object.
+/// Whether a session without a label, whatever its name, was started by gtctl as this object, or by gt and labelled by gtctl: its pane still is.
 fn is_it_without_label(session: &Session, object: &Object, desired: &Desired) -> bool {
     let Some(Seen::Known(claim)) = session.claim.as_ref().filter(|_| session.label.is_empty()) else {
         return false;
     };
-    claim.gtctl_town.as_deref() == Some(desired.town.as_str())
-        && claim.gtctl_object.as_deref() == Some(object.address.to_string().as_str())
+    let by_gtctl = claim.gtctl_town.as_deref() == Some(desired.town.as_str())
+        && claim.gtctl_object.as_deref() == Some(object.address.to_string().as_str());
+    by_gtctl || (session.lost_its_label() && proves(claim, object, desired).is_ok())
 }
 
 /// Whether a session's environment proves that it is this object of this town: gtctl's own variables, or all of gt's.

@@ -49,6 +49,12 @@ pub fn gates(verdict: &mut Verdict, input: &Input<'_>, because: Reason) {
     }
 }
 
+/// Why it could not be started at once if it ended now, for this reason; nobody is ended whose successor would have to wait.
+pub(super) fn shut(verdict: &Verdict, input: &Input<'_>, because: &Reason) -> Option<Reason> {
+    let record = input.ledger.record(&input.object.address);
+    through(verdict, input, &record, because).err()
+}
+
 fn through(
     verdict: &Verdict,
     input: &Input<'_>,
@@ -79,6 +85,7 @@ fn through(
     let cause = match (attempt, because) {
         (Attempt::Probe, _) => Cause::Probe,
         (Attempt::Ordinary, Reason::Absent) => Cause::First,
+        (Attempt::Ordinary, Reason::Stuck { .. }) => Cause::Stuck,
         (Attempt::Ordinary, Reason::ServerLost) if !lost_again(input, record) => Cause::ServerLost,
         (Attempt::Ordinary, Reason::Exited { exit: Some(exit) }) if exit.is_clean() => Cause::CleanExit,
         (Attempt::Ordinary, _) => Cause::Crash,

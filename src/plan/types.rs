@@ -54,6 +54,18 @@ pub struct Verdict {
     pub note: Option<String>,
     /// It runs from another spec than the files give now; a restart would apply it.
     pub drifted: bool,
+    /// How its silence stands, if it lives and is to say that it is well.
+    pub silence: Option<Silence>,
+}
+
+/// How the silence of an agent stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Silence {
+    /// It has not said for too long that it is well.
+    pub stalled: bool,
+    /// When its silence would lead to something else.
+    pub next: Option<Stamp>,
 }
 
 /// What follows from a verdict.
@@ -450,10 +462,20 @@ impl Verdict {
     /// Whether it is as the files want it: nothing to do, and nothing held back that no file holds back.
     pub fn is_as_wanted(&self) -> bool {
         match &self.decision {
-            Decision::Nothing => true,
+            Decision::Nothing => !self.is_stalled(),
             Decision::Held => self.because.is_wish(),
             Decision::Step(_) => false,
         }
+    }
+
+    /// Whether it lives and has not said for too long that it is well.
+    pub fn is_stalled(&self) -> bool {
+        self.silence.as_ref().is_some_and(|silence| silence.stalled)
+    }
+
+    /// The word for how it stands, in output and in JSON.
+    pub fn word(&self) -> &'static str {
+        if self.is_stalled() { "stalled" } else { self.state.word() }
     }
 
     /// Makes it a hold for another reason.
@@ -511,5 +533,6 @@ pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp
         .flat_map(|object| &object.holds)
         .filter_map(|hold| hold.until)
         .filter_map(of_hold);
-    verdicts.iter().filter_map(of_verdict).chain(holds).min_by_key(|wake| now.until(wake))
+    let silences = verdicts.iter().filter_map(|verdict| verdict.silence.as_ref()?.next.clone());
+    verdicts.iter().filter_map(of_verdict).chain(silences).chain(holds).min_by_key(|wake| now.until(wake))
 }

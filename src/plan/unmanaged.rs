@@ -70,6 +70,7 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
         origin: judge::nobody(),
         note: None,
         drifted: false,
+        silence: None,
         address,
     };
     if input.ledger.in_flight.contains(&verdict.address) {

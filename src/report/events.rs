@@ -68,6 +68,8 @@ pub enum Kind {
     Config,
     /// The tmux server was lost, or another one took its place.
     Server,
+    /// Clocks ran apart: the wall clock was set, the machine slept, or the controller was stopped.
+    Clock,
     /// The controller started or ended.
     Controller,
 }

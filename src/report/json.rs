@@ -37,7 +37,7 @@ pub fn verdict(verdict: &Verdict, now: &Stamp) -> Value {
     json!({
         "address": verdict.address,
         "wanted": wanted_word(verdict),
-        "state": verdict.state.word(),
+        "state": verdict.word(),
         "decision": decision,
         "gate": gate,
         "after": match &verdict.decision { Decision::Step(Step { gate: Gate::After(needs), .. }) => Some(needs), _ => None },

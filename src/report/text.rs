@@ -29,7 +29,7 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> String {
         .iter()
         .filter(|verdict| !verdict.is_off_by_default() || verdict.state.has_living_process())
     {
-        out.push_str(&verdict_block(verdict, now));
+        out.push_str(&verdict_block(verdict, now, false));
     }
     if !plan.unmanaged.is_empty() {
         out.push_str("\nNot managed:\n");
@@ -83,7 +83,7 @@ pub fn server(observed: &Observed) -> String {
     }
 }
 
-fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
+fn verdict_block(verdict: &Verdict, now: &Stamp, all: bool) -> String {
     let (sign, word) = sign(verdict);
     let reason = words::reason(&verdict.because, now);
     let mut first = match reason.strip_prefix("until ") {
@@ -91,11 +91,12 @@ fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
         None => format!("{word} ({}): {reason}", verdict.because.code()),
     };
     if matches!(verdict.because, Reason::Running) {
-        first = verdict.state.word().to_owned();
+        first = verdict.word().to_owned();
     }
     let mut out = format!("  {sign:>3} {:<28} {first}\n", verdict.address.to_string());
     let mut more = |text: String| out.push_str(&format!("      # {text}\n"));
-    let quiet = matches!(verdict.decision, Decision::Nothing) && matches!(verdict.because, Reason::Running);
+    let quiet =
+        !all && matches!(verdict.decision, Decision::Nothing) && matches!(verdict.because, Reason::Running);
     if let Decision::Step(step) = &verdict.decision {
         words::gate(&step.gate, now).into_iter().for_each(&mut more);
         words::how(&step.action).map(str::to_owned).into_iter().for_each(&mut more);
@@ -118,7 +119,7 @@ fn verdict_block(verdict: &Verdict, now: &Stamp) -> String {
 
 fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
     match &verdict.decision {
-        Decision::Nothing => ("=", verdict.state.word()),
+        Decision::Nothing => ("=", verdict.word()),
         Decision::Held => ("!", "held"),
         Decision::Step(step) => match step.action {
             Action::Start(_) => ("+", "start"),
@@ -170,12 +171,8 @@ pub fn status(objects: &[Value]) -> String {
 
 /// Why an object is as it is, in full.
 pub fn why(verdict: &Verdict, now: &Stamp, after: &[Address]) -> String {
-    let mut out = verdict_block(verdict, now);
-    out.push_str(&format!(
-        "\n  reason    {}\n  state     {}\n",
-        verdict.because.code(),
-        verdict.state.word()
-    ));
+    let mut out = verdict_block(verdict, now, true);
+    out.push_str(&format!("\n  reason    {}\n  state     {}\n", verdict.because.code(), verdict.word()));
     out.push_str(&format!("  asked by  {}\n", words::origin(verdict)));
     if let Some(incarnation) = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref()) {
         out.push_str(&format!(

@@ -41,6 +41,8 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Docked => "its rig is docked".to_owned(),
         Reason::Stopped { by } => format!("stopped by {by}"),
         Reason::Pruned => "no file lists it any more".to_owned(),
+        Reason::Stuck { silent } => format!("it has been silent for {} and did not answer", length(*silent)),
+        Reason::Stale { silent } => format!("it has been silent for {}", length(*silent)),
         Reason::Asked { by } => format!("asked for by {by}"),
         Reason::StartedByGt => "its environment proves that it was started for this town".to_owned(),
         Reason::Running => "as it should be".to_owned(),
@@ -195,7 +197,7 @@ pub fn event_of_verdict(verdict: &Verdict, kind: Kind, now: &Stamp) -> Event {
         (Decision::Held, _) => {
             format!("held ({}): {}", verdict.because.code(), reason(&verdict.because, now))
         }
-        _ => format!("{}: {}", verdict.state.word(), reason(&verdict.because, now)),
+        _ => format!("{}: {}", verdict.word(), reason(&verdict.because, now)),
     };
     Event {
         object: Some(verdict.address.clone()),

@@ -20,6 +20,8 @@ const UP_FOR: Duration = Duration::from_secs(3600);
 pub struct Clock {
     boot: u32,
     since_boot: Duration,
+    /// So much of it the machine was asleep.
+    asleep: Duration,
     wall: Timestamp,
 }
 
@@ -27,7 +29,7 @@ impl Clock {
     /// A machine that has been up for an hour.
     pub fn new() -> Self {
         let wall = Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH);
-        Self { boot: 1, since_boot: UP_FOR, wall }
+        Self { boot: 1, since_boot: UP_FOR, asleep: Duration::ZERO, wall }
     }
 
     /// The moment, as the machine tells it.
@@ -38,6 +40,16 @@ impl Clock {
     /// Time since boot.
     pub fn since_boot(&self) -> Duration {
         self.since_boot
+    }
+
+    /// Time since boot without the time asleep.
+    pub fn awake(&self) -> Duration {
+        self.since_boot.saturating_sub(self.asleep)
+    }
+
+    /// So much of the time that has just passed the machine was asleep.
+    pub fn slept(&mut self, length: Duration) {
+        self.asleep += length;
     }
 
     /// Time since boot in clock ticks.
@@ -66,6 +78,7 @@ impl Clock {
         self.pass(length);
         self.boot += 1;
         self.since_boot = Duration::from_secs(10);
+        self.asleep = Duration::ZERO;
     }
 }
 

@@ -233,6 +233,10 @@ impl Machine for SimMachine {
         self.shared().world.clock.now()
     }
 
+    fn awake(&self) -> Duration {
+        self.shared().world.clock.awake()
+    }
+
     fn draw(&self) -> u64 {
         let mut shared = self.shared();
         shared.world.drawn += 1;

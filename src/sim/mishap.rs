@@ -222,7 +222,9 @@ impl Mishap {
                 started_by_gt(world, plot, &address)?;
             }
             Self::Suspended => {
-                world.pass(Duration::from_secs(u64::from(choices.below(3)) * 600 + 60));
+                let length = Duration::from_secs(u64::from(choices.below(3)) * 600 + 60);
+                world.pass(length);
+                world.clock.slept(length);
                 return Some(Consequence::ClockChanged);
             }
             Self::WallClockSet => {

@@ -266,7 +266,7 @@ fn story(stage: &Stage, marks: &[Mark], before: usize) -> Vec<String> {
         let now =
             pass.map(|pass| pass.observed.at.clone()).unwrap_or_else(|| stage.shared().world.clock.now());
         let reason = words::reason(&verdict.because, &now);
-        lines.push(format!("  in the end  {} is {}: {reason}", verdict.address, verdict.state.word()));
+        lines.push(format!("  in the end  {} is {}: {reason}", verdict.address, verdict.word()));
     }
     lines
 }

@@ -123,6 +123,7 @@ impl Held {
     pub fn end(self) -> (World, Vec<Deed>, u64) {
         let mut shared = self.shared.lock().unwrap();
         let deeds = std::mem::take(&mut shared.deeds).into_iter().map(|(_, deed)| deed).collect();
-        (shared.world.clone(), deeds, shared.fates.effects)
+        // The controller that acted here keeps its door to this place; a second world behind it would double each state.
+        (std::mem::replace(&mut shared.world, World::new(1..=1)), deeds, shared.fates.effects)
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::desired::{Desired, Hold, HoldKind, desire};
-use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Cause, Ledger, Record};
+use crate::desired::{Desired, Hold, HoldKind, Watch, desire};
+use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Beat, Cause, Ledger, Record};
 use crate::model::{
     Address, BootId, Evidence, Exit, Incarnation, IncarnationId, Marker, Name, Origin, PaneId, ProcessId,
     Seen, SessionId, Stamp, TownId,
@@ -102,6 +102,9 @@ pub fn of_desired(desired: Desired) -> Given {
     };
     let observed = Observed {
         at: at(NOW),
+        awake: Duration::from_secs(NOW),
+        away: None,
+        heartbeats: BTreeMap::new(),
         socket: SOCKET.to_owned(),
         server: Seen::Known(Server::Up(ServerUp {
             id: SERVER,
@@ -386,6 +389,31 @@ impl Given {
         let incarnation = self.incarnation_of(of);
         let asked = AskedRestart { incarnation, by: "a test".to_owned(), at: at(NOW - 1) };
         self.ledger.restarts.insert(address(of), asked);
+        self
+    }
+
+    /// It is to say that it is well (asked after 100 s, replaced after 300 s, not judged in its first minute), and has not for so many seconds; so
+    /// many seconds ago it was asked.
+    pub fn silent(mut self, of: &str, seconds: u64, asked: Option<u64>) -> Self {
+        let written = at(NOW - 5_000).wall;
+        let object = self.desired.objects.get_mut(&address(of)).unwrap();
+        object.watch = Some(Watch {
+            file: "beat".to_owned(),
+            stale_after: Duration::from_secs(100),
+            stuck_after: Some(Duration::from_secs(300)),
+            grace: Duration::from_secs(60),
+        });
+        let ago = |seconds| Duration::from_secs(NOW - seconds);
+        let incarnation = self.incarnation_of(of);
+        let boot = at(NOW).boot;
+        let beat = Beat { incarnation, written, boot, since: ago(seconds), asked: asked.map(ago) };
+        self.ledger.beats.insert(address(of), beat);
+        self.heard(of, Seen::Known(Some(written)))
+    }
+
+    /// Its heartbeat is this.
+    pub fn heard(mut self, of: &str, heartbeat: Seen<Option<jiff::Timestamp>>) -> Self {
+        self.observed.heartbeats.insert(address(of), heartbeat);
         self
     }
 

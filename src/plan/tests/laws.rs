@@ -143,10 +143,12 @@ proptest! {
                 prop_assert_eq!(&session.label, "");
                 let Some(Seen::Known(claim)) = &session.claim else { panic!("no claim") };
                 let town = claim.gtctl_town.as_deref() == Some(given.desired.town.as_str());
-                // gtctl's own variables name the object, so the session may have been renamed; gt's count under its name alone.
+                // gtctl's own variables name the object, so the session may have been renamed; gt's count under its name alone, or where gtctl has
+                // labelled the pane.
                 let is_own = town && claim.gtctl_object.as_deref() == Some(verdict.address.to_string().as_str());
                 let is_gts = claim.root.as_deref().map(std::path::Path::new) == Some(&given.desired.root)
-                    && session.name == given.desired.objects[&verdict.address].recipe.session;
+                    && (session.name == given.desired.objects[&verdict.address].recipe.session
+                        || session.lost_its_label());
                 prop_assert!(is_own || is_gts);
             } else if session.label.is_empty() {
                 // gt started it and it has ended: its environment proves it, and its dead pane is all that is touched.
@@ -296,7 +298,8 @@ proptest! {
                 let runs = matches!(need.state, State::Running(_)) && need.because != Reason::InFlight;
                 let finished = matches!(need.because, Reason::Finished { .. });
                 let object = &given.desired.objects[&need.address];
-                let unwanted = object.holds.iter().any(|hold| hold.is_active(given.observed.at.wall));
+                let unwanted = object.holds.iter().any(|hold| hold.is_active(given.observed.at.wall))
+                    || given.ledger.stopped.contains_key(&need.address);
                 prop_assert!(runs || finished || unwanted, "{:?} {:?}", gate, need);
             }
         }

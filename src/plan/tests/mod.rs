@@ -12,6 +12,7 @@ mod restraint;
 mod seats;
 mod starts;
 mod states;
+mod stuck;
 mod survivors;
 mod unmanaged;
 mod wake;

@@ -51,7 +51,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         0..3u8,
         (0..12u8, 0..12u8),
     );
-    (asked, memory, prop::bool::weighted(0.1), 0..20u8).prop_map(
+    (asked, memory, prop::bool::weighted(0.1), 0..30u8).prop_map(
         |((index, holds, needs, restart, place), memory, in_flight, request)| {
             let (starts, not_before, crash_loop, same_spec, past) = memory;
             // Most objects should be wanted, or nothing but holds would be seen.
@@ -158,6 +158,7 @@ fn object(of: Address) -> Object {
         wave: 0,
         holds: Vec::new(),
         restart: RestartPolicy::Always,
+        watch: None,
         origin: Origin::Default,
     }
 }
@@ -225,6 +226,14 @@ fn remember(given: &mut Given, one: &Wanted) {
         0..=3 => given.clone().nudge(POOL[one.index]),
         4 | 5 => given.clone().restart_asked(POOL[one.index]),
         6 => given.clone().stopped(POOL[one.index]),
+        7 => given.clone().silent(POOL[one.index], 200, None),
+        8 => given.clone().silent(POOL[one.index], 200, Some(80)),
+        9 => given.clone().silent(POOL[one.index], 400, None),
+        10 | 11 => given.clone().silent(POOL[one.index], 400, Some(200)),
+        12 => given
+            .clone()
+            .silent(POOL[one.index], 400, Some(200))
+            .heard(POOL[one.index], Seen::unknown("torn")),
         _ => given.clone(),
     };
     if let Some((old, _)) = one.past

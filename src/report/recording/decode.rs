@@ -142,6 +142,9 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         aged,
         sessions,
         places,
+        asleep,
+        away,
+        heartbeats,
         past,
         records,
         ledger,
@@ -171,10 +174,13 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         number,
         desired: desired.map(Cow::into_owned).or(old.desired)?,
         observed: Observed {
-            at,
             socket: server.socket,
             server: seen,
             places: map(old.places, places)?,
+            awake: at.since_boot.saturating_sub(asleep),
+            at,
+            away,
+            heartbeats: map(old.heartbeats, heartbeats)?,
             past: map(old.past, past)?,
             past_server: server.past_server,
         },
@@ -201,6 +207,7 @@ struct Old {
     server: Option<ServerPart>,
     sessions: Vec<Session>,
     places: BTreeMap<Address, Place>,
+    heartbeats: BTreeMap<Address, Seen<Option<jiff::Timestamp>>>,
     past: BTreeMap<Address, Seen<bool>>,
     records: BTreeMap<Address, Record>,
     memory: Option<LedgerPart>,
@@ -210,7 +217,8 @@ struct Old {
 impl Old {
     fn of(before: Recorded) -> Self {
         let Recorded { number: _, desired, observed, ledger, options: _, decided } = before;
-        let Observed { at: _, socket, mut server, places, past, past_server } = observed;
+        let Observed { at: _, awake: _, away: _, socket, mut server, places, heartbeats, past, past_server } =
+            observed;
         let sessions = match &mut server {
             Seen::Known(Server::Up(up)) => std::mem::take(&mut up.sessions),
             Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => Vec::new(),
@@ -220,6 +228,7 @@ impl Old {
             server: Some(ServerPart { socket, server, past_server }),
             sessions,
             places,
+            heartbeats,
             past,
             memory: Some(LedgerPart::of(&ledger)),
             records: ledger.objects,

@@ -97,7 +97,8 @@ fn tell<'a>(
     plan: &'a Plan,
 ) -> PassLine<'a, Entry<'a>, Ends<'a>> {
     let Inputs { desired, observed, ledger, options } = *inputs;
-    let Observed { at, socket: _, server: _, places, past, past_server: _ } = observed;
+    let Observed { at, awake, away, socket: _, server: _, places, heartbeats, past, past_server: _ } =
+        observed;
     let (server, memory, (entries, ends)) = (server_part(observed), LedgerPart::of(ledger), decided(plan));
     let old_sessions: Vec<&Session> =
         before.map_or(Vec::new(), |old| sessions(&old.observed).iter().collect());
@@ -115,6 +116,9 @@ fn tell<'a>(
             .map(|pieces| pieces.into_iter().map(|piece| piece.map(Cow::Borrowed)).collect()),
         places: pairs(before.map(|old| &old.observed.places), places)
             .map(|pieces| pieces.into_iter().map(|piece| piece.map(sparing)).collect()),
+        asleep: at.since_boot.saturating_sub(*awake),
+        away: *away,
+        heartbeats: pairs(before.map(|old| &old.observed.heartbeats), heartbeats),
         past: pairs(before.map(|old| &old.observed.past), past),
         records: pairs(before.map(|old| &old.ledger.objects), &ledger.objects),
         ledger: before.is_none_or(|old| LedgerPart::of(&old.ledger) != memory).then_some(memory),

@@ -74,6 +74,15 @@ pub struct PassLine<'a, V, E> {
     /// Where objects would be started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<Vec<Piece<Pair<'a, Place>>>>,
+    /// How long the machine had been asleep since its boot.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub asleep: Duration,
+    /// For how long the controller had not looked, if that was longer than it meant to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Duration>,
+    /// What agents said of themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeats: Option<Vec<Piece<Pair<'a, Heard>>>>,
     /// What became of remembered processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Vec<Piece<Pair<'a, Seen<bool>>>>>,
@@ -133,6 +142,7 @@ impl LedgerPart {
             stopped,
             restarts,
             nudges,
+            beats,
             in_flight,
             resting,
             trouble,
@@ -146,6 +156,7 @@ impl LedgerPart {
                 stopped: stopped.clone(),
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
+                beats: beats.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),
@@ -165,6 +176,9 @@ impl LedgerPart {
         }
     }
 }
+
+/// What an agent said of itself.
+pub type Heard = Seen<Option<jiff::Timestamp>>;
 
 /// An object, and something of it.
 pub type Pair<'a, V> = (Cow<'a, Address>, Cow<'a, V>);
@@ -272,12 +286,23 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// What a verdict decides. Every field is named here, so that no new one is forgotten in recordings.
     pub fn of(verdict: &'a Verdict) -> Self {
-        let Verdict { address, wanted, state, decision, because, evidence: _, origin, note: _, drifted } =
-            verdict;
+        let word = verdict.word();
+        let Verdict {
+            address,
+            wanted,
+            state: _,
+            decision,
+            because,
+            evidence: _,
+            origin,
+            note: _,
+            drifted,
+            silence: _,
+        } = verdict;
         let mut entry = Self {
             address,
             wanted: wanted.as_ref(),
-            state: state.word(),
+            state: word,
             decision: "nothing",
             reason: because,
             origin,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Period;
+
 mod moment;
 mod policy;
 mod read;
@@ -126,6 +128,15 @@ pub struct RoleTable {
     pub directory: Option<PathBuf>,
     /// Objects that must be alive first: `mayor`, `deacon`, `witness` and `refinery` (of the same rig), or full addresses.
     pub after: Option<Vec<String>>,
+    /// A file, relative to the town, in which it says from time to time that it is well: `{"timestamp": "…"}`, or a timestamp alone; `{rig}` and
+    /// `{name}` stand for the rig and the worker. The deacon of a Gas Town has `deacon/heartbeat.json`.
+    pub heartbeat: Option<PathBuf>,
+    /// Silent for so long, it is asked once whether it is well.
+    pub stale_after: Option<Period>,
+    /// Silent for so long, and asked, it is replaced. Only the deacon is by default.
+    pub stuck_after: Option<Period>,
+    /// How long after its start its silence does not count.
+    pub grace: Option<Period>,
 }
 
 /// `[rigs.<name>]`
@@ -193,6 +204,14 @@ pub struct SessionTable {
     pub after: Option<Vec<String>>,
     /// When to start it again after it ended.
     pub restart: RestartPolicy,
+    /// A file, relative to the town, in which it says from time to time that it is well: `{"timestamp": "…"}`, or a timestamp alone.
+    pub heartbeat: Option<PathBuf>,
+    /// Silent for so long, it is asked once whether it is well.
+    pub stale_after: Option<Period>,
+    /// Silent for so long, and asked, it is replaced. Without it, its silence is only told.
+    pub stuck_after: Option<Period>,
+    /// How long after its start its silence does not count.
+    pub grace: Option<Period>,
 }
 
 /// When to start something again after it ended.

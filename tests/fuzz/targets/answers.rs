@@ -135,6 +135,7 @@ pub fn look(bytes: &[u8]) -> Verdict {
         town: TownId::from_hex("0123456789ab").unwrap(),
         names: BTreeSet::from(["gt-r-witness".to_owned(), "hq-deacon".to_owned()]),
         places: BTreeMap::new(),
+        heartbeats: BTreeMap::new(),
         past: BTreeMap::new(),
         server: None,
     };

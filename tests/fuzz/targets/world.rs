@@ -132,6 +132,10 @@ impl Machine for World {
         moment()
     }
 
+    fn awake(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn draw(&self) -> u64 {
         4
     }

@@ -1,5 +1,7 @@
 //! What is to be started: commands, environments, directories.
 
+use std::path::{Component, Path};
+
 use serde_json::Value;
 
 use super::Subject;
@@ -13,12 +15,13 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(bad_environment(subject, &path));
         found.extend(nul(subject, &[&path[..], &["directory"]].concat()));
         found.extend(bad_choice(subject, &path));
+        found.extend(bad_heartbeat(subject, &path));
     }
     found
 }
 
 /// The paths of all tables that say how something is started.
-fn tables(subject: &Subject<'_>) -> Vec<Vec<String>> {
+pub(super) fn tables(subject: &Subject<'_>) -> Vec<Vec<String>> {
     let owned = |path: &[&str]| path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     let below = |path: &[&str]| -> Vec<Vec<String>> {
         subject.entries(path).map(|(key, _)| owned(&[path, &[key]].concat())).collect()
@@ -40,6 +43,19 @@ fn bad_command(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {
         return vec![Diagnostic::error(title, subject.at(&path, "")).with_help(help)];
     }
     (0..words.len()).filter_map(|index| nul(subject, &[&path[..], &[&index.to_string()]].concat())).collect()
+}
+
+/// The file must lie in the town: everything else is read by somebody else's leave.
+fn bad_heartbeat(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {
+    let path = [table, &["heartbeat"]].concat();
+    let Some(file) = subject.get(&path).and_then(Value::as_str) else { return Vec::new() };
+    let is_inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if Path::new(file).components().all(is_inside) {
+        return nul(subject, &path).into_iter().collect();
+    }
+    let title = format!("`{}` leads out of the town", path.join("."));
+    let help = "write it relative to the town, without `..`, for example \"deacon/heartbeat.json\"";
+    vec![Diagnostic::error(title, subject.at(&path, "")).with_help(help)]
 }
 
 fn bad_environment(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {

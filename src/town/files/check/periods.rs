@@ -19,7 +19,9 @@ struct Range {
 
 /// What may stand at this path, if it is a length of time.
 pub fn allowed(path: &[&str]) -> Option<String> {
-    let range = RANGES.iter().find(|range| range.path == path)?;
+    let of_objects = |range: &&Range| path.len() > 2 && path.last() == Some(&range.path[1]);
+    let range =
+        RANGES.iter().find(|range| range.path == path).or_else(|| OF_OBJECTS.iter().find(of_objects))?;
     Some(format!("a length of time between {} and {}, with units, such as \"30s\"", range.low, range.high))
 }
 
@@ -95,8 +97,37 @@ const RANGES: &[Range] = &[
     ),
 ];
 
+/// Those of a role, of a crew member, of a session: the last key alone counts.
+const OF_OBJECTS: &[Range] = &[
+    range(
+        ["", "stale-after"],
+        Period::seconds(1),
+        Period::seconds(7 * DAY),
+        "an agent thinks for longer than that",
+    ),
+    range(
+        ["", "stuck-after"],
+        Period::seconds(2),
+        Period::seconds(7 * DAY),
+        "it is asked first, and needs time to answer",
+    ),
+    range(
+        ["", "grace"],
+        Period::seconds(0),
+        Period::seconds(DAY),
+        "what has not come up after a day will not",
+    ),
+];
+
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut found: Vec<Diagnostic> = RANGES.iter().filter_map(|range| outside(subject, range)).collect();
+    let mut found: Vec<Diagnostic> =
+        RANGES.iter().filter_map(|range| outside(subject, &range.path, range)).collect();
+    for table in super::launch::tables(subject) {
+        let table: Vec<&str> = table.iter().map(String::as_str).collect();
+        let of_table = |range: &Range| outside(subject, &[&table[..], &[range.path[1]]].concat(), range);
+        found.extend(OF_OBJECTS.iter().filter_map(of_table));
+        found.extend(stuck_before_stale(subject, &table));
+    }
     found.extend(backoff_order(subject));
     for (rig, _) in subject.entries(&["rigs"]) {
         found.extend(bad_moment(subject, &["rigs", rig, "until"]));
@@ -104,19 +135,29 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found
 }
 
-fn outside(subject: &Subject<'_>, range: &Range) -> Option<Diagnostic> {
-    let text = subject.get(&range.path)?.as_str()?;
-    let label = |text: String| subject.at(&range.path, text);
+fn outside(subject: &Subject<'_>, path: &[&str], range: &Range) -> Option<Diagnostic> {
+    let text = subject.get(path)?.as_str()?;
+    let label = |text: String| subject.at(path, text);
     match Period::parse(text) {
         Err(why) => Some(Diagnostic::error(why.to_string(), label(String::new()))),
         Ok(period) if period < range.low || period > range.high => {
             // As it can be written: the form for people has days, which a file cannot have.
             let (low, high) = (String::from(range.low), String::from(range.high));
-            let title = format!("`{}` must lie between {low} and {high}", range.path.join("."));
+            let title = format!("`{}` must lie between {low} and {high}", path.join("."));
             Some(Diagnostic::error(title, label(format!("found {period}"))).with_help(range.why))
         }
         Ok(_) => None,
     }
+}
+
+/// Who is to be replaced must have been asked before.
+fn stuck_before_stale(subject: &Subject<'_>, table: &[&str]) -> Option<Diagnostic> {
+    let path = |key| [table, &[key]].concat();
+    let read = |key| Period::parse(subject.get(&path(key))?.as_str()?).ok();
+    let (stale, stuck) = (read("stale-after")?, read("stuck-after")?);
+    let title = format!("`stuck-after` ({stuck}) is not longer than `stale-after` ({stale})");
+    let label = subject.at(&path("stuck-after"), "an agent is asked before it is replaced");
+    (stuck.get() <= stale.get()).then(|| Diagnostic::error(title, label))
 }
 
 /// The longest wait must not be shorter than the first one, be they written or default.
