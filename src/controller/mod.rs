@@ -5,6 +5,9 @@
 
 mod config;
 mod ear;
+mod heart;
+pub mod holder;
+mod identity;
 mod lifecycle;
 pub mod lock;
 mod memory;
