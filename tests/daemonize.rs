@@ -5,10 +5,9 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Fake, Life, Ran, SOON, Stopped, TestTown, proc, run};
+use common::{Fake, GtDaemon, Life, Ran, SOON, Stopped, TestTown, proc, run};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 
@@ -57,38 +56,6 @@ fn session_of(life: Life) -> i32 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", life.pid)).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[3].parse().unwrap()
-}
-
-/// A process that holds the town's lock and calls itself `gt daemon run`; ended with the value.
-struct GtDaemon(Child);
-
-impl GtDaemon {
-    fn start(town: &TestTown) -> Self {
-        fs::create_dir_all(town.path("daemon")).unwrap();
-        // A shell by another name, which runs a script by the name of `daemon`.
-        std::os::unix::fs::symlink("/bin/sh", town.root().join("bin/gt")).unwrap();
-        fs::write(town.root().join("daemon"), "while :; do sleep 1; done\n").unwrap();
-        let mut command = Command::new("flock");
-        command.arg("--no-fork").arg(town.path("daemon/daemon.lock"));
-        command.arg(town.root().join("bin/gt")).args(["daemon", "run"]).current_dir(town.root());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("flock");
-        let daemon = Self(child);
-        town.wait_until("gt daemon has the lock", SOON, || {
-            daemon.life().argv().first().is_some_and(|program| program.ends_with("/gt"))
-        });
-        daemon
-    }
-
-    fn life(&self) -> Life {
-        Life::of(self.0.id().cast_signed()).expect("it lives")
-    }
-}
-
-impl Drop for GtDaemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

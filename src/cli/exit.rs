@@ -7,9 +7,9 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; all is as wanted.
     Ok,
-    /// Something failed; for `status`: not all is as wanted.
+    /// Something failed; for `status`: not all is as wanted; for `doctor`: something is wrong.
     Failed,
-    /// `status`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
+    /// `status`, `doctor`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
     Unknown,
     /// `controller status`, `controller reload`: no controller of gtctl runs.
     NotRunning,
@@ -37,8 +37,8 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  done; all is as wanted
-   1  something failed; status: not all is as wanted; simulate: something never comes up
-   2  status, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
+   1  something failed; status: not all is as wanted; doctor: something is wrong; simulate: something never comes up
+   2  status, doctor, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
    3  controller status, controller reload: no controller of gtctl runs
    4  no such object, rig, recording or pass
    5  done, but something is held for a reason that no file asked for

@@ -5,6 +5,7 @@ mod change;
 mod confirm;
 mod context;
 mod controller;
+mod doctor;
 mod events;
 pub mod exit;
 mod nudge;
@@ -101,6 +102,8 @@ enum Verb {
     /// Check the files of the town, without touching tmux
     #[command(visible_alias = "check")]
     Validate(validate::Arguments),
+    /// Look for what goes wrong with towns, and say what to do about it; changes nothing
+    Doctor,
     /// Try the files of the town in a simulated world: does all come up, and stay up whatever happens?
     Simulate(simulate::Arguments),
     /// Print the JSON schema of town.toml
@@ -166,6 +169,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::ResetBackoff(arguments) => reset_backoff::run(&context, &arguments).await,
         Verb::Approve(arguments) => approve::run(&context, &arguments).await,
         Verb::Validate(arguments) => validate::run(&context, &arguments),
+        Verb::Doctor => doctor::run(&context).await,
         Verb::Simulate(arguments) => simulate::run(&context, &arguments),
         Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),

@@ -5,7 +5,7 @@ use super::identity::Written;
 use super::lock::current_holder;
 use super::socket::{self, Answer, Request};
 use crate::machine::Machine;
-use crate::model::{ProcessId, Seen, Why};
+use crate::model::{ProcessId, Seen, Why, excerpt, printable};
 use crate::town::TownRoot;
 
 /// Who holds the lock of a town.
@@ -39,6 +39,9 @@ pub struct Other {
     pub arguments: Vec<String>,
 }
 
+/// So many characters of a command line are shown.
+const LINE_SHOWN: usize = 200;
+
 impl Other {
     /// What it is, in words. By its arguments, which is good enough to tell people and for nothing else.
     pub fn named(&self) -> String {
@@ -47,7 +50,10 @@ impl Other {
         }
         match self.arguments.is_empty() {
             true => format!("process {}", self.pid),
-            false => format!("process {} ({})", self.pid, self.arguments.join(" ").escape_debug()),
+            false => {
+                let line = self.arguments.join(" ");
+                format!("process {} ({})", self.pid, printable(&excerpt(&line, LINE_SHOWN)))
+            }
         }
     }
 

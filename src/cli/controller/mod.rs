@@ -17,7 +17,7 @@ use super::print;
 use super::record::Record;
 use crate::plan::Options;
 
-pub use who::{Controller, controller};
+pub use who::{Controller, controller, last_pass};
 
 /// Arguments of `controller`.
 #[derive(Debug, Args)]

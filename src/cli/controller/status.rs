@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::log;
 use super::who::{Controller, controller, last_pass};
@@ -63,7 +63,7 @@ fn text(context: &Context, controller: &Controller) {
 
 /// The log, if the controller that runs writes to it.
 fn log_of(context: &Context, controller: &Controller) -> Option<PathBuf> {
-    let pid = controller.json().get("pid").and_then(Value::as_i64)?;
+    let pid = controller.pid()?;
     let own = log::path(&context.root);
     let target = std::fs::read_link(format!("/proc/{pid}/fd/2")).ok()?;
     (target == own).then_some(own)

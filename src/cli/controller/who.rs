@@ -48,6 +48,16 @@ impl Controller {
         }
     }
 
+    /// The pid of whoever acts on the town; `None` if nobody does, or it cannot be told.
+    pub fn pid(&self) -> Option<i32> {
+        match self {
+            Self::Running(status) => i32::try_from(status.pid).ok(),
+            Self::Silent(running) => Some(running.process.pid),
+            Self::Other(other) => Some(other.pid),
+            Self::None | Self::Unknown(_) => None,
+        }
+    }
+
     /// One line for people, and a second one for each thing that is wrong.
     pub fn text(&self) -> String {
         match self {
