@@ -1,14 +1,24 @@
 //! The controller in the background: begun, seen, ended, and never mistaken for somebody else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says no, in the functions that it calls as well"
+)]
+
 mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Fake, GtDaemon, Life, Ran, SOON, Stopped, TestTown, proc, run};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const SCRIBE: &str = "sessions/scribe";
@@ -264,6 +274,44 @@ fn s63_a_controller_that_is_stopped_is_not_taken_for_a_good_one() {
 
     drop(stopped);
     controller(&town, &["status"]).exits(0);
+}
+
+#[test]
+fn s63_a_supervisor_hears_of_a_controller_for_as_long_as_it_comes_round() {
+    // Given a supervisor that listens as systemd does, for a controller that is soon missed.
+    let town = town();
+    let path = town.root().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    let heard = || {
+        let mut text = [0; 256];
+        let length = supervisor.recv(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text[..length]).trim().to_owned())
+    };
+    let mut command = town.gtctl_command(&["controller"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let controller = town.controller_from(command);
+
+    let first: Vec<_> = (0..4).filter_map(|_| heard()).collect();
+    assert!(first.iter().any(|text| text == "READY=1"), "{first:?}");
+    assert!(first.iter().any(|text| text == "WATCHDOG=1"), "{first:?}");
+    let agent = town.wait_alive(SCRIBE).life().expect("it lives");
+    assert!(!agent.environ().contains_key("NOTIFY_SOCKET"), "agents are not asked");
+
+    // When its loop is stuck, then it falls silent.
+    let events = town.path("daemon/gtctl/events.jsonl");
+    fs::remove_file(&events).unwrap();
+    mknodat(CWD, &events, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    town.set("limits", "sessions = 0");
+    town.wait_until("it falls silent", Duration::from_secs(60), || heard().is_none());
+
+    // When it comes round again, it says so, and it says when it leaves.
+    let reader = fs::File::open(&events).unwrap();
+    town.wait_until("it speaks again", SOON, || heard().is_some());
+    controller.signal(Signal::TERM);
+    town.wait_until("it takes its leave", SOON, || heard().is_some_and(|text| text == "STOPPING=1"));
+    drop(reader);
+    assert_eq!(controller.wait(), Some(0));
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod requests;
 mod rhythm;
 pub mod run;
 pub mod socket;
+mod supervisor;
 mod watch;
 
 pub use config::ConfigTrouble;

@@ -18,6 +18,7 @@ use super::reconciler::{Pass, Reconciler};
 use super::requests;
 use super::rhythm::Rhythm;
 use super::socket::{Answer, Asked, ControlSocket, Reloaded, Request, Status};
+use super::supervisor::{self, Watchdog};
 use super::watch::Watch;
 use crate::act::{Do, Order, Outcome};
 use crate::machine::Machine;
@@ -106,7 +107,10 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         heart,
         rhythm,
     };
+    let watchdog = Watchdog::begin(controller.heart.clone());
     controller.keep(outside, lock).await;
+    supervisor::stopping();
+    drop(watchdog);
     drop(socket);
     drop(identity);
     Ok(())
@@ -119,6 +123,7 @@ impl<M: Machine> Controller<M> {
         self.reconciler.tell(Event::of_town(started, Kind::Controller, text));
         let mut pass = self.pass().await;
         self.beat();
+        supervisor::ready();
         loop {
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
@@ -138,8 +143,8 @@ impl<M: Machine> Controller<M> {
                     if resynced { Wake::Read } else { Wake::Look }
                 }
             };
-            self.heart.wake(self.slack());
-            if matches!(wake, Wake::Read) && !lock.still_holds() {
+            self.wake();
+            if !matches!(wake, Wake::Answered) && !lock.still_holds() {
                 return self.leave("the loss of its lock file, which somebody has removed");
             }
             // One pass answers everything that has happened so far.
@@ -178,12 +183,18 @@ impl<M: Machine> Controller<M> {
         pass
     }
 
+    /// From now on the loop is at work.
+    fn wake(&self) {
+        self.heart.wake(self.slack());
+    }
+
     /// How long a round may take before it is late.
     fn slack(&self) -> Duration {
         round_max(self.reconciler.desired().policy.controller.tmux_timeout)
     }
 
     fn note(&mut self, joined: Result<(Id, Outcome), tokio::task::JoinError>) -> Wake {
+        self.wake();
         let (id, outcome) = match joined {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Outcome::Failed(Why::new(format!("gtctl itself failed: {error}")))),
@@ -219,6 +230,7 @@ impl<M: Machine> Controller<M> {
     }
 
     fn answer(&mut self, (request, to): Asked, pass: &Pass) -> Wake {
+        self.wake();
         let answer = match request {
             Request::Status => Answer::Status(Status {
                 server: text::server(&pass.observed),

@@ -150,6 +150,10 @@ fn spawn(context: &Context, arguments: &Keep, verbose: u8) -> std::io::Result<Ch
         path.into(),
     ];
     command.args(own).args(arguments.record.arguments()?);
+    // A supervisor of the caller waits for the caller, not for what it leaves behind.
+    for variable in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] {
+        command.env_remove(variable);
+    }
     // Not where the caller happens to be: that directory could not be removed or unmounted any more.
     command.current_dir(context.root.path());
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

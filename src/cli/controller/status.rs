@@ -17,16 +17,13 @@ use crate::report::words;
 pub async fn run(context: &Context) -> Result<Exit, Exit> {
     let controller = controller(context).await;
     if context.is_json() {
-        let mut value = json!({
+        print::json(&json!({
             "format-version": FORMAT_VERSION,
             "town": context.root.path(),
             "installed": env!("CARGO_PKG_VERSION"),
             "controller": controller.json(),
-        });
-        if let Some(log) = log_of(context, &controller) {
-            value["log"] = json!(log);
-        }
-        print::json(&value);
+            "log": log_of(context, &controller),
+        }));
     } else {
         text(context, &controller);
     }
