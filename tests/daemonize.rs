@@ -270,7 +270,7 @@ fn s63_a_controller_that_is_stopped_is_not_taken_for_a_good_one() {
 
     controller(&town, &["status"]).exits(1).says(&format!("pid {}", started.pid)).says("does not answer");
     town.gtctl(&["status"]).exits(1).says("does not answer");
-    controller(&town, &["start"]).exits(0).says("runs already");
+    controller(&town, &["start"]).exits(1).says("is stuck").says("stop --kill");
 
     drop(stopped);
     controller(&town, &["status"]).exits(0);

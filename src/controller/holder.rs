@@ -1,11 +1,14 @@
 //! Who acts on a town, proved: the kernel says who holds the lock, and the holder's own record, or its answer, says what it is. A name or a pid
 //! file proves nothing (laws 2 and 3).
 
+use std::time::Duration;
+
 use super::identity::Written;
 use super::lock::current_holder;
 use super::socket::{self, Answer, Request};
 use crate::machine::Machine;
 use crate::model::{ProcessId, Seen, Why, excerpt, printable};
+use crate::observed::processes;
 use crate::town::TownRoot;
 
 /// Who holds the lock of a town.
@@ -28,7 +31,19 @@ pub struct Running {
     pub version: String,
     /// Since when it runs.
     pub started: jiff::Timestamp,
+    /// How long its process has lived.
+    pub lived: Duration,
 }
+
+impl Running {
+    /// Whether it may not have come to its socket yet.
+    pub fn is_young(&self) -> bool {
+        self.lived < YOUNG
+    }
+}
+
+/// A controller that reads large files on a slow disk has opened its socket by then.
+const YOUNG: Duration = Duration::from_secs(10);
 
 /// A holder of the lock that is no controller of gtctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,17 +91,23 @@ pub async fn holder(machine: &impl Machine, root: &TownRoot) -> Result<Holder, W
     };
     // What has ended holds nothing for long; a child that it was about to start has the lock for a moment.
     let Some(process) = process else { return Ok(Holder::Nobody) };
+    let lived = || processes::lived(machine, process, machine.now().since_boot);
     if let Some(Written { version, started, .. }) =
         Written::read(machine, root).filter(|written| written.is_of(process, &machine.now().boot))
     {
-        return Ok(Holder::Controller(Running { process, version, started }));
+        return Ok(Holder::Controller(Running { process, version, started, lived: lived() }));
     }
     // A controller that could not write who it is, or wrote it before this was so, can say it.
     if let Ok(Some(Answer::Status(status))) = socket::ask(root, &Request::Status).await
         && i32::try_from(status.pid) == Ok(pid)
         && matches!(machine.find(pid), Seen::Known(Some(found)) if found.id == process)
     {
-        return Ok(Holder::Controller(Running { process, version: status.version, started: status.started }));
+        return Ok(Holder::Controller(Running {
+            process,
+            version: status.version,
+            started: status.started,
+            lived: lived(),
+        }));
     }
     let arguments = match machine.arguments(pid) {
         Seen::Known(arguments) => arguments.unwrap_or_default(),

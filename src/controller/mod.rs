@@ -7,7 +7,7 @@ mod config;
 mod ear;
 mod heart;
 pub mod holder;
-mod identity;
+pub mod identity;
 mod lifecycle;
 pub mod lock;
 mod memory;

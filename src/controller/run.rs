@@ -11,7 +11,6 @@ use tokio::task::{Id, JoinSet};
 
 use super::ear::Ear;
 use super::heart::{Heart, round_max};
-use super::identity::Identity;
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
 use super::reconciler::{Pass, Reconciler};
@@ -88,8 +87,6 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     };
     let slack = round_max(reconciler.desired().policy.controller.tmux_timeout);
     let heart = Arc::new(Heart::new(Status::starting(), slack));
-    // Before anybody can ask: who takes this process for a controller of gtctl does so by this file.
-    let identity = Identity::write(&root, &reconciler.world.machine)?;
     let socket = ControlSocket::listen(&root, to, heart.clone());
     if let Err(error) = &socket {
         tracing::warn!(%error, "the control socket cannot be opened; whatever asks the controller needs it");
@@ -112,7 +109,6 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     supervisor::stopping();
     drop(watchdog);
     drop(socket);
-    drop(identity);
     Ok(())
 }
 

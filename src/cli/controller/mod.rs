@@ -15,6 +15,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use super::record::Record;
+use crate::controller::identity::Identity;
+use crate::machine::ThisMachine;
 use crate::plan::Options;
 
 pub use who::{Controller, controller, last_pass};
@@ -111,15 +113,15 @@ pub async fn run(context: &Context, arguments: &Arguments, verbose: u8) -> Resul
 /// Keeps the town until TERM or INT.
 async fn keep(context: &Context, arguments: &Keep) -> Result<Exit, Exit> {
     let lock = context.lock()?;
+    let cannot = |error: std::io::Error| {
+        print::error(&format!("the controller cannot run: {error}"), None);
+        Exit::Failed
+    };
+    // Who holds the lock is to be known for what it is from the first moment to the last.
+    let _identity = Identity::write(&context.root, &ThisMachine::new()).map_err(cannot)?;
     let mut reconciler = context.open(Options::default())?;
     reconciler.take_up();
     arguments.record.apply(&mut reconciler);
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
-    match crate::controller::run::run(reconciler, &lock).await {
-        Ok(()) => Ok(Exit::Ok),
-        Err(error) => {
-            print::error(&format!("the controller cannot run: {error}"), None);
-            Err(Exit::Failed)
-        }
-    }
+    crate::controller::run::run(reconciler, &lock).await.map(|()| Exit::Ok).map_err(cannot)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::process::{Child, Command};
 
-use super::{Keep, LogFormat, log};
+use super::{Keep, LogFormat, controller, log};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::print;
@@ -25,6 +25,9 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether it does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long somebody else may hold the lock before a start gives up.
+const PASSING: Duration = Duration::from_secs(3);
 
 /// So much of the end of the log is read to say why a start failed, in bytes, and so many lines of it are shown.
 const LOG_END: (u64, usize) = (16 * 1024, 10);
@@ -90,11 +93,18 @@ pub async fn run(context: &Context, arguments: &Keep, verbose: u8) -> Result<Exi
     }
 }
 
-/// Says so if somebody acts on the town: fine if that is a controller, and an error if not.
+/// Says so if somebody acts on the town: fine if that is a controller that does its work, and an error if not.
 async fn kept_already(context: &Context) -> Result<Option<Exit>, Exit> {
-    match holder(&ThisMachine::new(), &context.root).await {
+    match holder_at_rest(context).await {
         Ok(Holder::Nobody) => Ok(None),
         Ok(Holder::Controller(running)) => {
+            if controller(context).await.is_stuck() {
+                print::error(
+                    &format!("a controller runs already, process {}, and is stuck", running.process),
+                    Some("`gtctl controller stop --kill`, then start one; no agent notices"),
+                );
+                return Err(Exit::Failed);
+            }
             tell(context, running.process.pid.cast_unsigned(), true);
             Ok(Some(Exit::Ok))
         }
@@ -110,6 +120,19 @@ async fn kept_already(context: &Context) -> Result<Option<Exit>, Exit> {
         Err(why) => {
             print::error(&format!("it cannot be told who acts on this town: {why}"), None);
             Err(Exit::Unknown)
+        }
+    }
+}
+
+/// Who acts on the town, after a moment for those who only look after something, or have not said yet who they are.
+async fn holder_at_rest(context: &Context) -> Result<Holder, Why> {
+    let begun = Instant::now();
+    loop {
+        match holder(&ThisMachine::new(), &context.root).await {
+            Ok(Holder::Other(other)) if !other.is_gt_daemon() && begun.elapsed() < PASSING => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            answer => return answer,
         }
     }
 }

@@ -28,8 +28,8 @@ pub async fn run(context: &Context) -> Result<Exit, Exit> {
         text(context, &controller);
     }
     Ok(match &controller {
-        Controller::Running(status) if !status.late => Exit::Ok,
-        Controller::Running(_) | Controller::Silent(_) => Exit::Failed,
+        _ if controller.is_stuck() => Exit::Failed,
+        Controller::Running(_) | Controller::Silent(_) => Exit::Ok,
         Controller::None | Controller::Other(_) => Exit::NotRunning,
         Controller::Unknown(_) => Exit::Unknown,
     })

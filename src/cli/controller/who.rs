@@ -43,7 +43,7 @@ impl Controller {
     pub fn is_stuck(&self) -> bool {
         match self {
             Self::Running(status) => status.late,
-            Self::Silent(_) => true,
+            Self::Silent(running) => !running.is_young(),
             Self::Other(_) | Self::None | Self::Unknown(_) => false,
         }
     }
@@ -63,6 +63,7 @@ impl Controller {
         match self {
             Self::None => "none; `gtctl controller` would keep this town".to_owned(),
             Self::Other(other) => format!("{} holds the lock and is no controller of gtctl", other.named()),
+            Self::Silent(running) if running.is_young() => format!("starting, pid {}", running.process),
             Self::Silent(running) => format!(
                 "running, pid {}, and does not answer: it is stopped or stuck{}",
                 running.process,
@@ -83,7 +84,7 @@ impl Controller {
             }),
             Self::Silent(running) => json!({
                 "running": true, "pid": running.process.pid, "answers": false, "is-gtctl": true,
-                "version": running.version, "started": running.started, "late": true,
+                "version": running.version, "started": running.started, "late": self.is_stuck(),
             }),
             Self::Running(status) => {
                 let mut value = serde_json::to_value(status).unwrap_or_default();

@@ -126,6 +126,9 @@ fn controller(controller: &Controller) -> Finding {
             Fine,
             format!("process {} keeps the town, last pass {}", status.pid, last_pass(status)),
         ),
+        Controller::Silent(running) if running.is_young() => {
+            Finding::new(check, Note, format!("process {} is starting", running.process))
+        }
         Controller::Silent(running) => Finding::new(
             check,
             Wrong,
