@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::context::Context;
+use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
-use super::status::{Controller, controller};
 use crate::controller::requests::Change;
 use crate::controller::socket::{self, Answer, Request};
 use crate::ledger::Ledger;

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::confirm::confirmed;
 use super::context::{Context, object};
+use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
-use super::status::{Controller, controller};
 use crate::controller::once::{Only, Progress, carry_out};
 use crate::controller::requests::{Change, apply};
 use crate::controller::socket::{self, Answer, Request};
@@ -108,7 +108,7 @@ pub async fn make(
             follow(context, objects, wait, &come).await
         }
         Controller::None => act(context, change, objects, wait, &come).await,
-        Controller::Silent(_) | Controller::Unknown(_) => {
+        Controller::Silent(_) | Controller::Other(_) | Controller::Unknown(_) => {
             print::error("a process acts on this town and does not answer", Some("`gtctl status` shows it"));
             Err(Exit::Locked)
         }
@@ -123,7 +123,7 @@ pub async fn ask(context: &Context, change: Change) -> Result<(), Exit> {
             print::error(&format!("the controller refused it: {why}"), None);
             Err(Exit::Failed)
         }
-        Ok(Some(Answer::Status(_)) | None) => {
+        Ok(Some(Answer::Status(_) | Answer::Reloaded(_)) | None) => {
             print::error("the controller did not take it", Some("`gtctl status` shows whether it runs"));
             Err(Exit::Failed)
         }

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; all is as wanted.
     Ok,
-    /// Something failed; for `status`: not all is as wanted.
+    /// Something failed; for `status`: not all is as wanted; for `doctor`: something is wrong.
     Failed,
-    /// `status`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
+    /// `status`, `doctor`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
     Unknown,
+    /// `controller status`, `controller reload`: no controller of gtctl runs.
+    NotRunning,
     /// There is no such object, rig, recording or pass.
     NotFound,
     /// Done, but something is held for a reason that no file asked for.
@@ -35,8 +37,9 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  done; all is as wanted
-   1  something failed; status: not all is as wanted; simulate: something never comes up
-   2  status, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
+   1  something failed; status: not all is as wanted; doctor: something is wrong; simulate: something never comes up
+   2  status, doctor, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
+   3  controller status, controller reload: no controller of gtctl runs
    4  no such object, rig, recording or pass
    5  done, but something is held for a reason that no file asked for
    6  the files are wrong or missing
@@ -54,6 +57,7 @@ impl Exit {
             Self::Ok => 0,
             Self::Failed => 1,
             Self::Unknown => 2,
+            Self::NotRunning => 3,
             Self::NotFound => 4,
             Self::Held => 5,
             Self::Config => 6,

@@ -5,6 +5,7 @@ mod change;
 mod confirm;
 mod context;
 mod controller;
+mod doctor;
 mod events;
 pub mod exit;
 mod nudge;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use exit::Exit;
 
@@ -67,7 +69,7 @@ enum Verb {
     /// Print what `reconcile` would do; changes nothing
     #[command(visible_alias = "diff")]
     Plan(reconcile::PlanArguments),
-    /// Keep the town for ever: reconcile whenever something changes
+    /// Keep the town for ever: reconcile whenever something changes (here, or in the background: start)
     Controller(controller::Arguments),
     /// Show how every object, or one, stands
     Status(status::Arguments),
@@ -100,6 +102,8 @@ enum Verb {
     /// Check the files of the town, without touching tmux
     #[command(visible_alias = "check")]
     Validate(validate::Arguments),
+    /// Look for what goes wrong with towns, and say what to do about it; changes nothing
+    Doctor,
     /// Try the files of the town in a simulated world: does all come up, and stay up whatever happens?
     Simulate(simulate::Arguments),
     /// Print the JSON schema of town.toml
@@ -117,6 +121,12 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    if let Verb::Controller(arguments) = &cli.verb
+        && let Err(error) = arguments.leave_terminal()
+    {
+        print::error(&format!("the terminal cannot be left: {error}"), None);
+        return Exit::Failed.into();
+    }
     log(&cli);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -129,7 +139,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Exit {
-    let Cli { town, output, verb, .. } = cli;
+    let Cli { town, output, verb, verbose } = cli;
     if matches!(verb, Verb::Schema) {
         return schema::run();
     }
@@ -144,7 +154,7 @@ async fn dispatch(cli: Cli) -> Exit {
     let done = match verb {
         Verb::Reconcile(arguments) => reconcile::run(&context, &arguments).await,
         Verb::Plan(arguments) => reconcile::plan(&context, arguments.options()).await,
-        Verb::Controller(arguments) => controller::run(&context, &arguments).await,
+        Verb::Controller(arguments) => controller::run(&context, &arguments, verbose).await,
         Verb::Status(arguments) => status::run(&context, &arguments).await,
         Verb::Why(arguments) => why::run(&context, &arguments).await,
         Verb::Events(arguments) => events::run(&context, &arguments).await,
@@ -159,6 +169,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::ResetBackoff(arguments) => reset_backoff::run(&context, &arguments).await,
         Verb::Approve(arguments) => approve::run(&context, &arguments).await,
         Verb::Validate(arguments) => validate::run(&context, &arguments),
+        Verb::Doctor => doctor::run(&context).await,
         Verb::Simulate(arguments) => simulate::run(&context, &arguments),
         Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),
@@ -168,21 +179,25 @@ async fn dispatch(cli: Cli) -> Exit {
 
 /// The log goes to standard error: news for the controller, trouble for everything else.
 fn log(cli: &Cli) {
-    let level = match (cli.verbose, &cli.verb) {
-        (0, Verb::Controller(_)) => "info",
-        (0, _) => "error",
+    let controller = match &cli.verb {
+        Verb::Controller(arguments) => arguments.keeps(),
+        _ => None,
+    };
+    let level = match (cli.verbose, controller) {
+        (0, Some(_)) => "info",
+        (0, None) => "error",
         (1, _) => "info",
         _ => "debug",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("GTCTL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let json = matches!(&cli.verb, Verb::Controller(arguments) if arguments.json_log());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(false);
-    if json {
+    let to = match controller.and_then(controller::Keep::log) {
+        Some(log) => BoxMakeWriter::new(log),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_target(false).with_ansi(false);
+    if controller.is_some_and(controller::Keep::json_log) {
         builder.json().init();
     } else {
         builder.init();

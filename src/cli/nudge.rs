@@ -5,9 +5,9 @@ use clap::Args;
 use super::change::ask;
 use super::confirm::asker;
 use super::context::{Context, object};
+use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
-use super::status::{Controller, controller};
 use crate::act::nudge::text::sanitised;
 use crate::act::{Do, Outcome};
 use crate::controller::requests::Change;
@@ -114,7 +114,7 @@ async fn answer(
                 print::out(&format!("{address}: queued for {} at most: {why}\n", arguments.ttl));
                 Ok(Exit::Queued)
             }
-            Controller::None | Controller::Silent(_) | Controller::Unknown(_) => {
+            Controller::None | Controller::Silent(_) | Controller::Other(_) | Controller::Unknown(_) => {
                 print::error(
                     &format!("{address}: refused: {why}"),
                     Some("no controller runs that could type it later"),

@@ -1,5 +1,6 @@
 //! `--record`, for the verbs that act.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,5 +30,17 @@ impl Record {
         let now = reconciler.now().wall;
         let size = self.record_size << 20;
         reconciler.record_to(Recorder::new(directory.clone(), &town, std::process::id(), now, size));
+    }
+
+    /// The same, to be given to another gtctl that runs in another directory.
+    pub fn arguments(&self) -> std::io::Result<Vec<OsString>> {
+        let Some(directory) = &self.record else { return Ok(Vec::new()) };
+        let size = self.record_size.to_string();
+        Ok(vec![
+            "--record".into(),
+            std::path::absolute(directory)?.into(),
+            "--record-size".into(),
+            size.into(),
+        ])
     }
 }

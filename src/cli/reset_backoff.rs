@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::context::{Context, object};
+use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
-use super::status::{Controller, controller};
 use crate::controller::requests::Change;
 use crate::controller::socket::{self, Answer, Request};
 use crate::model::Address;
@@ -47,7 +47,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
                 }
             }
         }
-        Controller::Silent(_) | Controller::None | Controller::Unknown(_) => {
+        Controller::Silent(_) | Controller::Other(_) | Controller::None | Controller::Unknown(_) => {
             let mut reset = Vec::new();
             context.change_ledger(|ledger| {
                 reset = objects.into_iter().filter(|address| ledger.reset(address)).collect()

@@ -4,13 +4,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::context::{Context, object, world};
+use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
 use crate::controller::Reconciler;
-use crate::controller::lock::current_holder;
-use crate::controller::socket::{self, Answer, Request, Status};
+use crate::controller::socket::Status;
 use crate::machine::ThisMachine;
-use crate::model::{Seen, Why};
+use crate::model::Seen;
 use crate::observed::Server;
 use crate::observed::host::Host;
 use crate::plan::Options;
@@ -64,7 +64,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     if let Some(diagnostics) = wrong_files {
         context.warn(&diagnostics);
     }
-    Ok(exit_of(&shown))
+    Ok(exit_of(&shown, &controller))
 }
 
 async fn look(reconciler: &Reconciler<Host<ThisMachine>>, arguments: &Arguments) -> Result<Shown, Exit> {
@@ -116,11 +116,12 @@ fn print_text(context: &Context, shown: &Shown, controller: &Controller, whole: 
     }
 }
 
-fn exit_of(shown: &Shown) -> Exit {
+/// A controller that is stuck keeps nothing, however well the agents are at the moment (S63).
+fn exit_of(shown: &Shown, controller: &Controller) -> Exit {
     let is = |object: &Value, key: &str| object.get(key) == Some(&Value::Bool(true));
     if shown.blind || shown.objects.iter().any(|object| is(object, "unknown")) {
         Exit::Unknown
-    } else if shown.objects.iter().all(|object| is(object, "as-wanted")) {
+    } else if !controller.is_stuck() && shown.objects.iter().all(|object| is(object, "as-wanted")) {
         Exit::Ok
     } else {
         Exit::Failed
@@ -142,76 +143,4 @@ fn attach(socket: &[String; 2], session: &str) -> String {
 fn pasteable(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// Who acts on the town.
-pub enum Controller {
-    /// One of gtctl's, and it answers.
-    Running(Box<Status>),
-    /// Somebody holds the lock, and does not answer.
-    Silent(i32),
-    /// Nobody.
-    None,
-    /// It cannot be told.
-    Unknown(Why),
-}
-
-/// Asks the controller, or the kernel who holds its lock.
-pub async fn controller(context: &Context) -> Controller {
-    if let Ok(Some(Answer::Status(status))) = socket::ask(&context.root, &Request::Status).await {
-        return Controller::Running(Box::new(status));
-    }
-    match current_holder(&context.root) {
-        Ok(Some(pid)) => Controller::Silent(pid),
-        Ok(None) => Controller::None,
-        Err(error) => Controller::Unknown(Why::of(&error)),
-    }
-}
-
-impl Controller {
-    fn text(&self) -> String {
-        match self {
-            Self::None => "none; `gtctl controller` would keep this town".to_owned(),
-            Self::Silent(pid) => {
-                format!("pid {pid} holds the lock and does not answer (gt daemon, or a reconcile)")
-            }
-            Self::Unknown(why) => format!("cannot tell: {why}"),
-            Self::Running(status) => running(status),
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Self::None => json!({ "running": false }),
-            Self::Unknown(why) => json!({ "running": null, "why": why }),
-            Self::Silent(pid) => json!({ "running": true, "pid": pid, "answers": false }),
-            Self::Running(status) => {
-                let mut value = serde_json::to_value(status).unwrap_or_default();
-                if let Some(object) = value.as_object_mut() {
-                    object.remove("objects");
-                    object.insert("running".to_owned(), json!(true));
-                    object.insert("answers".to_owned(), json!(true));
-                }
-                value
-            }
-        }
-    }
-}
-
-fn running(status: &Status) -> String {
-    let installed = env!("CARGO_PKG_VERSION");
-    let mut text = format!("running, pid {}, {} passes", status.pid, status.passes);
-    if let Some(last) = status.last_pass {
-        let ago =
-            std::time::Duration::try_from(jiff::Timestamp::now().duration_since(last)).unwrap_or_default();
-        text.push_str(&format!(", the last one {} ago ({} ms)", words::length(ago), status.last_pass_ms));
-    }
-    if status.version != installed {
-        text.push_str(&format!("; it runs version {}, installed is {installed}", status.version));
-    }
-    if let (Some(since), Some(wrong)) = (status.config_wrong_since, &status.config_wrong) {
-        let since = since.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
-        text.push_str(&format!("\nconfig      error since {since}, using the version before: {wrong}"));
-    }
-    text
 }

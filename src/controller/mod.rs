@@ -5,6 +5,9 @@
 
 mod config;
 mod ear;
+mod heart;
+pub mod holder;
+pub mod identity;
 mod lifecycle;
 pub mod lock;
 mod memory;
@@ -15,6 +18,7 @@ pub mod requests;
 mod rhythm;
 pub mod run;
 pub mod socket;
+mod supervisor;
 mod watch;
 mod world;
 

@@ -2,26 +2,29 @@
 //! pass. What woke it is never used to decide anything.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 
 use super::ear::Ear;
+use super::heart::{Heart, round_max};
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
 use super::reconciler::{Pass, Reconciler};
 use super::requests;
 use super::rhythm::Rhythm;
-use super::socket::{Answer, Asked, ControlSocket, Request, Status};
+use super::socket::{Answer, Asked, ControlSocket, Reloaded, Request, Status};
+use super::supervisor::{self, Watchdog};
 use super::watch::Watch;
 use crate::act::{Do, Order, Outcome};
 use crate::machine::Machine;
 use crate::model::Why;
 use crate::observed::host::Host;
 use crate::report::events::{Event, Kind};
-use crate::report::{json, text, words};
+use crate::report::{changes, json, text, words};
 
 /// What woke the controller.
 enum Wake {
@@ -31,7 +34,7 @@ enum Wake {
     Read,
     /// An action has come to something.
     Outcome,
-    /// Somebody asked something that changes nothing.
+    /// Somebody asked something after which there is nothing to look at.
     Answered,
     /// It is to end.
     Leave(&'static str),
@@ -44,7 +47,7 @@ struct Controller<M: Machine> {
     ear: Ear<M>,
     watch: Option<Watch>,
     daemon_files: DaemonFiles,
-    status: Status,
+    heart: Arc<Heart>,
     rhythm: Rhythm,
 }
 
@@ -82,24 +85,13 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         hup: signal(SignalKind::hangup())?,
         usr1: signal(SignalKind::user_defined1())?,
     };
-    let socket = ControlSocket::listen(&root, to);
+    let slack = round_max(reconciler.desired().policy.controller.tmux_timeout);
+    let heart = Arc::new(Heart::new(Status::starting(), slack));
+    let socket = ControlSocket::listen(&root, to, heart.clone());
     if let Err(error) = &socket {
-        tracing::warn!(%error, "the control socket cannot be opened; reset-backoff and approve need it");
+        tracing::warn!(%error, "the control socket cannot be opened; whatever asks the controller needs it");
     }
     let daemon_files = DaemonFiles::create(&root)?;
-    let status = Status {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: jiff::Timestamp::now(),
-        passes: 0,
-        last_pass: None,
-        last_pass_ms: 0,
-        next_look: None,
-        config_wrong_since: None,
-        config_wrong: None,
-        server: String::new(),
-        objects: Vec::new(),
-    };
     let rhythm = Rhythm::new(reconciler.now());
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let controller = Controller {
@@ -109,26 +101,29 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         ear,
         watch,
         daemon_files,
-        status,
+        heart,
         rhythm,
     };
+    let watchdog = Watchdog::begin(controller.heart.clone());
     controller.keep(outside, lock).await;
+    supervisor::stopping();
+    drop(watchdog);
     drop(socket);
     Ok(())
 }
 
 impl<M: Machine> Controller<M> {
     async fn keep(mut self, mut outside: Outside, lock: &TownLock) {
-        let text = format!("controller {} started, version {}", self.status.pid, self.status.version);
-        self.reconciler.tell(Event::of_town(self.status.started, Kind::Controller, text));
+        let Status { pid, version, started, .. } = self.heart.status();
+        let text = format!("controller {pid} started, version {version}");
+        self.reconciler.tell(Event::of_town(started, Kind::Controller, text));
         let mut pass = self.pass().await;
         self.beat();
+        supervisor::ready();
         loop {
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
-            self.status.next_look = jiff::SignedDuration::try_from(pause)
-                .ok()
-                .and_then(|pause| jiff::Timestamp::now().checked_add(pause).ok());
+            self.heart.rest(pause, self.slack());
             let mut resynced = false;
             let wake = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
@@ -144,7 +139,8 @@ impl<M: Machine> Controller<M> {
                     if resynced { Wake::Read } else { Wake::Look }
                 }
             };
-            if matches!(wake, Wake::Read) && !lock.still_holds() {
+            self.wake();
+            if !matches!(wake, Wake::Answered) && !lock.still_holds() {
                 return self.leave("the loss of its lock file, which somebody has removed");
             }
             // One pass answers everything that has happened so far.
@@ -179,13 +175,22 @@ impl<M: Machine> Controller<M> {
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
-        self.status.passes += 1;
-        self.status.last_pass = Some(jiff::Timestamp::now());
-        self.status.last_pass_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heart.passed(begun.elapsed());
         pass
     }
 
+    /// From now on the loop is at work.
+    fn wake(&self) {
+        self.heart.wake(self.slack());
+    }
+
+    /// How long a round may take before it is late.
+    fn slack(&self) -> Duration {
+        round_max(self.reconciler.desired().policy.controller.tmux_timeout)
+    }
+
     fn note(&mut self, joined: Result<(Id, Outcome), tokio::task::JoinError>) -> Wake {
+        self.wake();
         let (id, outcome) = match joined {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Outcome::Failed(Why::new(format!("gtctl itself failed: {error}")))),
@@ -202,17 +207,33 @@ impl<M: Machine> Controller<M> {
             watch.extend();
         }
         let trouble = self.reconciler.trouble();
-        self.status.config_wrong_since = trouble.map(|trouble| trouble.since.wall);
-        self.status.config_wrong = trouble.map(|trouble| words::first_line(&trouble.diagnostics));
+        self.heart.tell(|status| {
+            status.config_wrong_since = trouble.map(|trouble| trouble.since.wall);
+            status.config_wrong = trouble.map(|trouble| words::first_line(&trouble.diagnostics));
+        });
+    }
+
+    /// Reads the files because somebody wants to know what comes of it.
+    fn reload(&mut self) -> Reloaded {
+        let before = self.reconciler.desired().clone();
+        self.read();
+        let status = self.heart.status();
+        Reloaded {
+            changes: changes::between(&before, self.reconciler.desired()),
+            wrong: status.config_wrong,
+            wrong_since: status.config_wrong_since,
+        }
     }
 
     fn answer(&mut self, (request, to): Asked, pass: &Pass) -> Wake {
+        self.wake();
         let answer = match request {
             Request::Status => Answer::Status(Status {
                 server: text::server(&pass.observed),
                 objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
-                ..self.status.clone()
+                ..self.heart.status()
             }),
+            Request::Reload => Answer::Reloaded(self.reload()),
             Request::Look => Answer::Done { objects: Vec::new() },
             Request::Change(change) => match requests::apply(&mut self.reconciler, &change) {
                 Ok(objects) => Answer::Done { objects },
@@ -221,6 +242,7 @@ impl<M: Machine> Controller<M> {
         };
         let wake = match &answer {
             Answer::Done { .. } => Wake::Read,
+            Answer::Reloaded(_) => Wake::Look,
             Answer::Status(_) | Answer::Invalid { .. } => Wake::Answered,
         };
         // Whoever asked may have gone away.
@@ -236,7 +258,7 @@ impl<M: Machine> Controller<M> {
 
     /// Leaving is a no-op for the agents (law 6): nothing is stopped, and what is under way is seen by the next look of whoever comes.
     fn leave(self, signal: &str) {
-        let text = format!("controller {} ended by {signal}; the agents live on", self.status.pid);
+        let text = format!("controller {} ended by {signal}; the agents live on", self.heart.status().pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
     }
 }

@@ -1,9 +1,12 @@
 //! The control socket, `daemon/gtctl/controller.sock`: one JSON line asks, one JSON line answers. For this user only.
+//!
+//! It has a thread of its own, so that a controller whose loop is stuck can still be asked how it is.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::heart::Heart;
 use super::requests::Change;
 use crate::model::Address;
 use crate::town::TownRoot;
@@ -20,6 +24,9 @@ pub const SOCKET_FILE: &str = "controller.sock";
 
 /// How long a client waits for the controller's answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the loop has to tell how it is, before the socket tells what it knows without it.
+const LOOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long to wait after a connection could not be taken: there may be no descriptor left, for now.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
@@ -41,6 +48,8 @@ pub enum Request {
     Status,
     /// Look now.
     Look,
+    /// Read the files again now, and say what has changed.
+    Reload,
     /// Take note of something.
     #[serde(untagged)]
     Change(Change),
@@ -57,11 +66,25 @@ pub enum Answer {
         /// Which.
         objects: Vec<Address>,
     },
+    /// The files were read again.
+    Reloaded(Reloaded),
     /// The request makes no sense.
     Invalid {
         /// Why.
         why: String,
     },
+}
+
+/// What came of reading the files again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Reloaded {
+    /// What is wanted now and was not before, in words; none if nothing has changed.
+    pub changes: Vec<String>,
+    /// What is wrong with the files; then an earlier reading of them stays in force.
+    pub wrong: Option<String>,
+    /// Since when they are wrong.
+    pub wrong_since: Option<jiff::Timestamp>,
 }
 
 /// How a controller is.
@@ -80,6 +103,12 @@ pub struct Status {
     pub last_pass: Option<jiff::Timestamp>,
     /// How long the last one took, in milliseconds.
     pub last_pass_ms: u64,
+    /// How long ago it ended, in milliseconds, by the controller's own clock.
+    #[serde(default)]
+    pub last_pass_ago_ms: Option<u64>,
+    /// Whether the controller has taken longer than it may: its loop is stuck.
+    #[serde(default)]
+    pub late: bool,
     /// When it will look again at the latest.
     pub next_look: Option<jiff::Timestamp>,
     /// Since when the files are wrong and an earlier reading is in force; `None` if they are right.
@@ -92,6 +121,27 @@ pub struct Status {
     pub objects: Vec<serde_json::Value>,
 }
 
+impl Status {
+    /// How a controller of this process is that begins now.
+    pub fn starting() -> Self {
+        Self {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: jiff::Timestamp::now(),
+            passes: 0,
+            last_pass: None,
+            last_pass_ms: 0,
+            last_pass_ago_ms: None,
+            late: false,
+            next_look: None,
+            config_wrong_since: None,
+            config_wrong: None,
+            server: String::new(),
+            objects: Vec::new(),
+        }
+    }
+}
+
 /// A request and where its answer goes.
 pub type Asked = (Request, oneshot::Sender<Answer>);
 
@@ -99,12 +149,17 @@ pub type Asked = (Request, oneshot::Sender<Answer>);
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
-    task: tokio::task::JoinHandle<()>,
+    /// The thread ends when this is dropped.
+    _stop: oneshot::Sender<()>,
 }
 
 impl ControlSocket {
     /// Listens, and passes what is asked to `asked`. Only for the holder of the lock: what an earlier controller left is replaced.
-    pub fn listen(root: &TownRoot, asked: mpsc::UnboundedSender<Asked>) -> io::Result<Self> {
+    pub fn listen(
+        root: &TownRoot,
+        asked: mpsc::UnboundedSender<Asked>,
+        heart: Arc<Heart>,
+    ) -> io::Result<Self> {
         let directory = root.gtctl_dir();
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         let path = directory.join(SOCKET_FILE);
@@ -112,34 +167,57 @@ impl ControlSocket {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = through_short_path(&path, |short| UnixListener::bind(short))?;
+        let listener = through_short_path(&path, |short| std::os::unix::net::UnixListener::bind(short))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        let task = tokio::spawn(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        // A client that connects and says nothing must not hold a descriptor for ever.
-                        tokio::spawn(tokio::time::timeout(ANSWER_WITHIN * 2, serve(stream, asked.clone())));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the control socket cannot take a connection");
-                        tokio::time::sleep(ACCEPT_AGAIN).await;
-                    }
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        std::thread::Builder::new().name("socket".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, &asked, &heart) => {}
+                    _ = stopped => {}
                 }
-            }
-        });
-        Ok(Self { path, task })
+            });
+        })?;
+        Ok(Self { path, _stop: stop })
     }
 }
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        self.task.abort();
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>) {
+async fn accept(
+    listener: std::os::unix::net::UnixListener,
+    asked: &mpsc::UnboundedSender<Asked>,
+    heart: &Arc<Heart>,
+) {
+    let listener = match UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%error, "the control socket cannot be listened at");
+            return;
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A client that connects and says nothing must not hold a descriptor for ever.
+                let serving = serve(stream, asked.clone(), heart.clone());
+                tokio::spawn(tokio::time::timeout(ANSWER_WITHIN * 2, serving));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket cannot take a connection");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>, heart: Arc<Heart>) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     if BufReader::new(reader.take(LINE_SIZE_MAX)).read_line(&mut line).await.is_err() {
@@ -148,11 +226,20 @@ async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>) {
     let answer = match serde_json::from_str::<Request>(&line) {
         Err(error) => Answer::Invalid { why: error.to_string() },
         Ok(request) => {
+            let wants_status = request == Request::Status;
             let (to, from) = oneshot::channel();
             if asked.send((request, to)).is_err() {
                 return;
             }
-            let Ok(answer) = from.await else { return };
+            let answer = if wants_status {
+                match tokio::time::timeout(LOOP_WITHIN, from).await {
+                    Ok(answer) => answer,
+                    Err(_) => Ok(Answer::Status(heart.status())),
+                }
+            } else {
+                from.await
+            };
+            let Ok(answer) = answer else { return };
             answer
         }
     };

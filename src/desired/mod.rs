@@ -14,3 +14,4 @@ mod recipes;
 pub use build::desire;
 pub use graph::{Desired, Object, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};
+pub use names::session_names;

@@ -1,6 +1,10 @@
 //! Session names: one function for all of them, so that no two parts of gtctl can disagree about one.
 
+use std::collections::BTreeMap;
+
+use super::{Desired, holds};
 use crate::model::{Address, Name};
+use crate::town::files::TownFiles;
 use crate::town::files::town_toml::Naming;
 
 /// The prefix of a rig that declares none, as in gt.
@@ -26,4 +30,14 @@ pub fn session_name(address: &Address, naming: Naming, prefix: Option<&Name>) ->
         Address::Crew(rig, name) => format!("{}-crew-{name}", stem(rig)),
         Address::Session(name) => name.to_string(),
     }
+}
+
+/// The session names that the objects of a town would have under this naming. Sessions keep the names that they were born with, so what an
+/// earlier `naming` made may still run.
+pub fn session_names(files: &TownFiles, desired: &Desired, naming: Naming) -> BTreeMap<String, Address> {
+    let name = |address: &Address| {
+        let prefix = address.rig().and_then(|rig| holds::prefix_of(files, rig));
+        session_name(address, naming, prefix.as_ref())
+    };
+    desired.objects.keys().map(|address| (name(address), address.clone())).collect()
 }

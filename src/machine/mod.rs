@@ -17,7 +17,7 @@ use crate::model::{ProcessId, Seen, Stamp, Why};
 
 pub use disk::{Disk, FILE_SIZE_MAX, ReadError};
 pub use processes::Found;
-pub(crate) use processes::find;
+pub(crate) use processes::{bound_in, control_group, find, having_open};
 pub use this::ThisMachine;
 pub use tmux::{IDENTITY, Reply, Socket, TmuxError};
 

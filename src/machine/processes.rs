@@ -1,9 +1,10 @@
 //! Processes, as `/proc` tells of them. Gone is an answer; not being able to read is not (law 1). The `procfs` crate parses the text, and its
 //! parser is not ours to fuzz; what we make of its numbers is in `observed::processes`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use procfs::process::Process;
+use procfs::process::{FDTarget, Process};
 use procfs::{ProcError, ProcResult};
 
 use crate::model::{ProcessId, Seen};
@@ -65,6 +66,49 @@ pub fn arguments(pid: i32) -> Seen<Option<Vec<String>>> {
 pub fn socket_is_bound(path: &Path) -> Seen<bool> {
     answer(procfs::net::unix().map(|entries| entries.iter().any(|entry| entry.path.as_deref() == Some(path))))
         .map(|bound| bound.unwrap_or(false))
+}
+
+/// The paths in this directory that sockets are bound to, whether or not the files are still there.
+pub fn bound_in(directory: &Path) -> Seen<BTreeSet<PathBuf>> {
+    let is_in = |path: &PathBuf| path.parent() == Some(directory);
+    answer(
+        procfs::net::unix()
+            .map(|entries| entries.into_iter().filter_map(|entry| entry.path).filter(is_in).collect()),
+    )
+    .map(Option::unwrap_or_default)
+}
+
+/// The processes that have this file open, also if it has been removed since; those of other users, who do not show it, are not among them.
+pub fn having_open(path: &Path) -> Seen<Vec<ProcessId>> {
+    let mut removed = path.as_os_str().to_owned();
+    removed.push(" (deleted)");
+    let is_it = |target: &FDTarget| matches!(target, FDTarget::Path(open) if open == path || open.as_os_str() == removed);
+    let read = || -> ProcResult<Vec<ProcessId>> {
+        let mut all = Vec::new();
+        // What ends while it is looked at has nothing open; who may not be looked at is somebody else's.
+        for process in procfs::process::all_processes()?.flatten() {
+            let Ok(open) = process.fd() else { continue };
+            if open.flatten().any(|one| is_it(&one.target))
+                && let Ok(stat) = process.stat()
+            {
+                all.push(ProcessId { pid: process.pid, start: stat.starttime });
+            }
+        }
+        Ok(all)
+    };
+    answer(read()).map(Option::unwrap_or_default)
+}
+
+/// The control group of a process in systemd's tree, for example `/user.slice/…/gtctl.service`; `Known(None)` if it is gone or in none.
+pub fn control_group(pid: i32) -> Seen<Option<String>> {
+    let groups = match answer(Process::new(pid).and_then(|process| process.cgroups())) {
+        Seen::Known(groups) => groups.map(|groups| groups.0).unwrap_or_default(),
+        Seen::Unknown(why) => return Seen::Unknown(why),
+    };
+    // Version 1 has a tree of systemd's own, version 2 has but one.
+    let own = groups.iter().find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
+    let group = own.or_else(|| groups.iter().find(|group| group.hierarchy == 0));
+    Seen::Known(group.map(|group| group.pathname.clone()))
 }
 
 fn is_gone(error: &ProcError) -> bool {

@@ -35,8 +35,18 @@ pub const IDENTITY: &[&str] = &[
 ];
 
 /// What else must not become part of a server that gtctl founds.
-const NOT_FOR_A_SERVER: &[&str] =
-    &["TMUX", "TMUX_PANE", "GT_ROOT", "GTCTL_TOWN", "GTCTL_OBJECT", "GTCTL_INCARNATION"];
+const NOT_FOR_A_SERVER: &[&str] = &[
+    "TMUX",
+    "TMUX_PANE",
+    "GT_ROOT",
+    "GTCTL_TOWN",
+    "GTCTL_OBJECT",
+    "GTCTL_INCARNATION",
+    // What a supervisor wants to hear from the controller, it does not want to hear from agents.
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 
 /// Which tmux server: `tmux -L NAME` or `tmux -S PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

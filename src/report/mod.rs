@@ -1,5 +1,6 @@
 //! What people and programs read. Nothing here looks at the world or decides anything.
 
+pub mod changes;
 pub mod diagnostics;
 pub mod events;
 pub mod json;

@@ -8,7 +8,7 @@
 //! - `agents`: the fake agents, and what they recorded.
 //! - `tmux`, `proc`: the world as it is.
 //! - `shim`: a `tmux` that fails, lies or dawdles on request, and counts.
-//! - `run`, `controller`: gtctl at work, always with a deadline.
+//! - `run`, `controller`: gtctl at work, always with a deadline; `gt_daemon`: what it may find there instead.
 //! - `ask`: the questions of the "then" part, and waiting for the answer.
 //! - `plan`: gtctl's own words, read from JSON.
 //! - `wait`: the only place that sleeps.
@@ -20,6 +20,7 @@
 pub mod agents;
 pub mod ask;
 pub mod controller;
+pub mod gt_daemon;
 pub mod guard;
 pub mod plan;
 pub mod proc;
@@ -31,6 +32,7 @@ pub mod wait;
 
 pub use agents::Fake;
 pub use controller::RunningController;
+pub use gt_daemon::GtDaemon;
 pub use plan::Plan;
 pub use proc::{Life, Stopped};
 pub use run::Ran;
