@@ -1,6 +1,6 @@
 //! The eye: tmux, processes and directories of a machine, joined into one look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -188,6 +188,7 @@ impl<M: Machine> Host<M> {
     /// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.
     fn group(&self, lines: Vec<Line>, server: ProcessId, wants: &Wants) -> Vec<Session> {
         let since_boot = self.machine.now().since_boot;
+        let open: BTreeSet<i32> = lines.iter().filter(|line| !line.dead).map(|line| line.pid).collect();
         let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
         for line in lines {
             let matters = line.label.parse::<crate::model::Marker>().map_or_else(
@@ -195,7 +196,7 @@ impl<M: Machine> Host<M> {
                 |marker| marker.town == wants.town,
             );
             let life = if matters {
-                self.life(&line, server, since_boot)
+                self.life(&line, server, since_boot, &open)
             } else {
                 Seen::unknown("not of this town, so not looked at")
             };
@@ -224,10 +225,11 @@ impl<M: Machine> Host<M> {
         sessions
     }
 
-    /// Joins the two witnesses, tmux and the kernel.
-    fn life(&self, line: &Line, server: ProcessId, since_boot: Duration) -> Seen<Life> {
-        // A pane can be without any process: `split-window ''`.
-        let process = match if line.pid > 0 { self.machine.find(line.pid) } else { Seen::Known(None) } {
+    /// Joins the two witnesses, tmux and the kernel. `open`: the pids of all panes that are not dead.
+    fn life(&self, line: &Line, server: ProcessId, since_boot: Duration, open: &BTreeSet<i32>) -> Seen<Life> {
+        // A pane can be without any process: `split-window ''`. And the pid of a dead one may be that of a later pane's process by now.
+        let has_process = line.pid > 0 && !(line.dead && open.contains(&line.pid));
+        let process = match if has_process { self.machine.find(line.pid) } else { Seen::Known(None) } {
             Seen::Unknown(why) => return Seen::Unknown(why),
             // A pane's process is a child of the server for as long as it lives; another parent means that the pid was reused.
             Seen::Known(found) => found.filter(|found| !found.zombie && found.parent == server.pid),
