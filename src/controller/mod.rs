@@ -3,6 +3,8 @@
 //! [`Reconciler`] is one town being kept: it reads the files, looks, plans, records, acts and records again. [`once`] lets it work until
 //! nothing is left to do, [`run`] for ever. Both hold the [`lock`], so there is one decider a town (law 5).
 
+mod asking;
+mod beads;
 mod config;
 mod ear;
 mod lifecycle;

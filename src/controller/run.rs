@@ -2,12 +2,14 @@
 //! pass. What woke it is never used to decide anything.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 
+use super::asking::{self, Answered};
+use super::beads::Due;
 use super::ear::Ear;
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
@@ -41,6 +43,9 @@ struct Controller<M: Machine> {
     reconciler: Reconciler<Host<M>>,
     under_way: JoinSet<Outcome>,
     orders: HashMap<Id, Order>,
+    /// The question about a bead that is under way, at most one.
+    asking: JoinSet<Answered>,
+    asked: Option<Due>,
     ear: Ear<M>,
     watch: Option<Watch>,
     daemon_files: DaemonFiles,
@@ -106,6 +111,8 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         reconciler,
         under_way: JoinSet::new(),
         orders: HashMap::new(),
+        asking: JoinSet::new(),
+        asked: None,
         ear,
         watch,
         daemon_files,
@@ -124,6 +131,7 @@ impl<M: Machine> Controller<M> {
         let mut pass = self.pass().await;
         self.beat();
         loop {
+            let until_bead = self.ask_for_a_bead();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.status.next_look = jiff::SignedDuration::try_from(pause)
@@ -132,6 +140,8 @@ impl<M: Machine> Controller<M> {
             let mut resynced = false;
             let wake = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
+                Some(answered) = self.asking.join_next() => self.hear(answered),
+                () = after(until_bead) => Wake::Answered,
                 Some(()) = outside.deaths.recv() => Wake::Look,
                 Some(()) = outside.files.recv() => Wake::Read,
                 Some(asked) = outside.asked.recv() => self.answer(asked, &pass),
@@ -196,6 +206,28 @@ impl<M: Machine> Controller<M> {
         Wake::Outcome
     }
 
+    /// Begins to ask about a bead if it is time for one and none is asked about; else, when it will be. It never delays a pass: passes go on
+    /// with the last answer.
+    fn ask_for_a_bead(&mut self) -> Option<Duration> {
+        if !self.asking.is_empty() {
+            return None;
+        }
+        if let Some(due) = self.reconciler.bead_due() {
+            self.asked = Some(due.clone());
+            self.asking.spawn(asking::ask(self.reconciler.world.machine.clone(), due));
+            return None;
+        }
+        self.reconciler.until_bead_due()
+    }
+
+    fn hear(&mut self, joined: Result<Answered, tokio::task::JoinError>) -> Wake {
+        let answered = asking::answered(joined, self.asked.take());
+        match answered.is_some_and(|answered| self.reconciler.hear_bead(answered)) {
+            true => Wake::Look,
+            false => Wake::Answered,
+        }
+    }
+
     fn read(&mut self) {
         self.reconciler.reread();
         if let Some(watch) = &mut self.watch {
@@ -238,5 +270,13 @@ impl<M: Machine> Controller<M> {
     fn leave(self, signal: &str) {
         let text = format!("controller {} ended by {signal}; the agents live on", self.status.pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
+    }
+}
+
+/// Waits so long, or for ever.
+async fn after(length: Option<Duration>) {
+    match length {
+        Some(length) => tokio::time::sleep(length).await,
+        None => std::future::pending().await,
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::clock::TICKS_PER_SECOND;
 use super::fate::{Fate, Fates, Point};
 use super::world::{Actor, Deed, World, after_env, executable_of};
-use crate::machine::{Disk, FileLock, Found, Machine, ReadError, Reply, Signal, Socket, TmuxError};
+use crate::machine::{
+    Call, CallError, Disk, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket, TmuxError,
+};
 use crate::model::{ProcessId, Seen, Stamp, Why};
 
 /// How long a tmux client takes, without trouble.
@@ -149,6 +151,13 @@ impl SimMachine {
     }
 }
 
+fn part_of(bytes: &[u8], offset: u64, limit: u64) -> Part {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let until = from.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX)).min(bytes.len());
+    let part = bytes.get(from..until).unwrap_or_default().to_vec();
+    Part { bytes: part, length: bytes.len() as u64 }
+}
+
 impl Disk for SimMachine {
     fn read_text(&self, root: &Path, relative: &str) -> Result<Option<String>, ReadError> {
         self.shared().world.disk.read_text(root, relative)
@@ -193,6 +202,11 @@ impl Disk for SimMachine {
         let bytes = self.shared().world.disk.read(path)?;
         let from = bytes.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(bytes.get(from..).unwrap_or_default().to_vec())
+    }
+
+    fn read_part(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Part> {
+        let bytes = self.shared().world.disk.read(path)?;
+        Ok(part_of(&bytes, offset, limit))
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -378,5 +392,28 @@ impl Machine for SimMachine {
         self.wait(length, Vec::new()).await;
         self.turn().await;
         Ok(reply)
+    }
+    async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {
+        self.turn().await;
+        let name =
+            call.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let words: Vec<String> =
+            std::iter::once(name.clone()).chain(call.arguments.iter().cloned()).collect();
+        let answer = self.shared().world.answers.get(&words).cloned();
+        let fate = self.fate(Point::Probe);
+        let takes = match (&answer, fate) {
+            (_, Fate::Refused(why)) => {
+                return Err(CallError::Io { program: name, source: io::Error::other(why) });
+            }
+            (None, _) => return Err(CallError::NotFound(name)),
+            (_, Fate::Dead | Fate::Unapplied | Fate::Lost) => call.limit,
+            (Some(answer), _) => answer.takes,
+        };
+        self.wait(takes.min(call.limit), Vec::new()).await;
+        self.turn().await;
+        match answer {
+            Some(answer) if takes < call.limit => Ok(answer.says),
+            _ => Err(CallError::Timeout { program: name, limit: call.limit }),
+        }
     }
 }

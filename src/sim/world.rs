@@ -25,6 +25,8 @@ pub struct World {
     pub disk: SimDisk,
     /// Programs that are nowhere.
     pub missing_programs: BTreeSet<String>,
+    /// What programs answer, by their names and arguments; all others are nowhere.
+    pub answers: BTreeMap<Vec<String>, Answer>,
     /// What another machine said of its programs and directories, if this one is made after it.
     pub places: Places,
     /// When which process will end by itself, and how.
@@ -67,6 +69,15 @@ pub struct Made {
     pub seen: bool,
     /// When, since boot.
     pub at: Duration,
+}
+
+/// What a program that gtctl runs itself comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Answer {
+    /// What it says.
+    pub says: Reply,
+    /// How long it takes.
+    pub takes: Duration,
 }
 
 /// How a program behaves.
@@ -112,6 +123,7 @@ impl World {
             tmux: SimTmux::new(),
             disk: SimDisk::default(),
             missing_programs: BTreeSet::new(),
+            answers: BTreeMap::new(),
             places: Places::default(),
             ends: BTreeMap::new(),
             made: BTreeMap::new(),
