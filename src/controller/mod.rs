@@ -6,12 +6,15 @@
 mod asking;
 mod beads;
 mod config;
+mod convoys;
 mod ear;
+mod feed;
 mod lifecycle;
 pub mod lock;
 mod memory;
 mod news;
 pub mod once;
+mod parts;
 mod reconciler;
 pub mod requests;
 mod rhythm;

@@ -13,6 +13,7 @@ use super::beads::Due;
 use super::ear::Ear;
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
+use super::parts::{self, Parts, Settings};
 use super::reconciler::{Pass, Reconciler};
 use super::requests;
 use super::rhythm::Rhythm;
@@ -48,6 +49,7 @@ struct Controller<M: Machine> {
     asked: Option<Due>,
     ear: Ear<M>,
     watch: Option<Watch>,
+    parts: Parts,
     daemon_files: DaemonFiles,
     status: Status,
     rhythm: Rhythm,
@@ -106,6 +108,8 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         objects: Vec::new(),
     };
     let rhythm = Rhythm::new(reconciler.now());
+    let settings = Settings::from(&reconciler.desired().policy);
+    let parts = Parts::start(&reconciler.world.machine, &root, settings);
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let controller = Controller {
         reconciler,
@@ -115,6 +119,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         asked: None,
         ear,
         watch,
+        parts,
         daemon_files,
         status,
         rhythm,
@@ -141,7 +146,7 @@ impl<M: Machine> Controller<M> {
             let wake = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
                 Some(answered) = self.asking.join_next() => self.hear(answered),
-                () = after(until_bead) => Wake::Answered,
+                () = parts::after(until_bead) => Wake::Answered,
                 Some(()) = outside.deaths.recv() => Wake::Look,
                 Some(()) = outside.files.recv() => Wake::Read,
                 Some(asked) = outside.asked.recv() => self.answer(asked, &pass),
@@ -230,6 +235,7 @@ impl<M: Machine> Controller<M> {
 
     fn read(&mut self) {
         self.reconciler.reread();
+        self.parts.follow(Settings::from(&self.reconciler.desired().policy));
         if let Some(watch) = &mut self.watch {
             watch.extend();
         }
@@ -270,13 +276,5 @@ impl<M: Machine> Controller<M> {
     fn leave(self, signal: &str) {
         let text = format!("controller {} ended by {signal}; the agents live on", self.status.pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
-    }
-}
-
-/// Waits so long, or for ever.
-async fn after(length: Option<Duration>) {
-    match length {
-        Some(length) => tokio::time::sleep(length).await,
-        None => std::future::pending().await,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod events;
+pub mod feed;
 pub mod json;
 pub mod recording;
 pub mod replay;

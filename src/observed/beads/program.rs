@@ -32,7 +32,8 @@ impl Database {
     /// The database that `below` (relative to the town) uses: its `.beads`, or where the file `redirect` in there points to. `Known(None)` if it
     /// has none.
     pub fn of(disk: &dyn Disk, root: &Path, below: &str) -> Seen<Option<Self>> {
-        let directory = root.join(below);
+        // The town itself is the root without a slash behind it.
+        let directory = if below.is_empty() { root.to_owned() } else { root.join(below) };
         let mut beads = directory.join(".beads");
         for hop in 0..=HOPS_MAX {
             match disk.is_directory(&beads) {
