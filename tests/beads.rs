@@ -1,5 +1,7 @@
 //! The layer of beads, with a controller and a program that says what the test wants.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -160,4 +162,19 @@ fn law_7_a_plan_asks_and_leaves_no_trace() {
     assert!(!calls(&town).is_empty());
     town.once().exits(0);
     assert_eq!(town.start_count("gastown/witness"), 0);
+}
+
+#[test]
+fn a_rig_whose_agents_were_ended_for_docking_is_asked_about_at_once_and_not_when_its_time_comes() {
+    let town = town("bd").with("beads", "every = '1h'").with("beads", "timeout = '200ms'");
+    labelled(&town, r#""gt:rig""#);
+    let _controller = town.controller();
+    wait_running(&town);
+    // gt ends the agents, then it sets the label.
+    let before = town.life("gastown/witness");
+    let asked = calls(&town).len();
+    before.kill();
+    labelled(&town, r#""status:docked""#);
+    wait_stopped(&town);
+    assert!(calls(&town).len() > asked);
 }

@@ -1,5 +1,7 @@
 //! The feed and the checks of convoys, beside a controller.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::fs;

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::beads::Due;
 use super::reconciler::{Reconciler, World};
 use crate::machine::Machine;
-use crate::model::{Seen, Why};
+use crate::model::{Address, Seen, Why};
 use crate::observed::beads::{Beads, Issue};
 use crate::observed::host::Host;
 use crate::report::events::{Event, Kind};
@@ -34,6 +34,13 @@ impl<W: World> Reconciler<W> {
     /// How long until the next question about a bead; `None` if there will be none.
     pub fn until_bead_due(&self) -> Option<Duration> {
         self.config.beads.until_due(&self.now())
+    }
+
+    /// Asks soon about the rig of this object, which is being started.
+    pub fn hurry_bead(&mut self, started: &Address) {
+        if let Some(rig) = started.rig() {
+            self.config.beads.hurry(rig);
+        }
     }
 
     /// Takes an answer, tells what is new, and keeps it for the next process; whether it makes another graph.

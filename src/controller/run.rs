@@ -186,6 +186,9 @@ impl<M: Machine> Controller<M> {
         let pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
         for order in self.reconciler.commit(&pass, |_, _| true) {
+            if order.action.launch().is_some() {
+                self.reconciler.hurry_bead(&order.address);
+            }
             let (world, own) = (self.reconciler.world.clone(), order.clone());
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);

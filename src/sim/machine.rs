@@ -102,7 +102,7 @@ impl SimMachine {
     }
 
     /// Lets everybody else go first, if they like.
-    fn turn(&self) -> impl Future<Output = ()> + Send {
+    pub(super) fn turn(&self) -> impl Future<Output = ()> + Send {
         let mut asked = false;
         poll_fn(move |_| {
             let mut shared = self.shared();
@@ -116,7 +116,11 @@ impl SimMachine {
     }
 
     /// Waits until a moment, or until all of `ids` have ended, if there are any.
-    fn wait(&self, length: Duration, ids: Vec<ProcessId>) -> impl Future<Output = Vec<ProcessId>> + Send {
+    pub(super) fn wait(
+        &self,
+        length: Duration,
+        ids: Vec<ProcessId>,
+    ) -> impl Future<Output = Vec<ProcessId>> + Send {
         let moment = self.shared().world.clock.since_boot() + length;
         let boot = self.shared().world.clock.boot();
         poll_fn(move |_| {
@@ -146,7 +150,7 @@ impl SimMachine {
     }
 
     /// What becomes of the next thing that this controller does.
-    fn fate(&self, point: Point) -> Fate {
+    pub(super) fn fate(&self, point: Point) -> Fate {
         self.shared().fates.next(self.pid, point)
     }
 }
@@ -394,26 +398,6 @@ impl Machine for SimMachine {
         Ok(reply)
     }
     async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {
-        self.turn().await;
-        let name =
-            call.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let words: Vec<String> =
-            std::iter::once(name.clone()).chain(call.arguments.iter().cloned()).collect();
-        let answer = self.shared().world.answers.get(&words).cloned();
-        let fate = self.fate(Point::Probe);
-        let takes = match (&answer, fate) {
-            (_, Fate::Refused(why)) => {
-                return Err(CallError::Io { program: name, source: io::Error::other(why) });
-            }
-            (None, _) => return Err(CallError::NotFound(name)),
-            (_, Fate::Dead | Fate::Unapplied | Fate::Lost) => call.limit,
-            (Some(answer), _) => answer.takes,
-        };
-        self.wait(takes.min(call.limit), Vec::new()).await;
-        self.turn().await;
-        match answer {
-            Some(answer) if takes < call.limit => Ok(answer.says),
-            _ => Err(CallError::Timeout { program: name, limit: call.limit }),
-        }
+        self.answer(call).await
     }
 }

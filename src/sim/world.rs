@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::answers::Answer;
 use super::clock::Clock;
 use super::disk::{File, SimDisk};
 use super::places::Places;
@@ -69,15 +70,6 @@ pub struct Made {
     pub seen: bool,
     /// When, since boot.
     pub at: Duration,
-}
-
-/// What a program that gtctl runs itself comes to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Answer {
-    /// What it says.
-    pub says: Reply,
-    /// How long it takes.
-    pub takes: Duration,
 }
 
 /// How a program behaves.

@@ -40,8 +40,11 @@ const LOCK_LIMIT: Duration = Duration::from_secs(2);
 /// What comes within this time of the first notice is one batch, as soon as gt itself would tell it.
 const REST: Duration = Duration::from_millis(100);
 
-/// How soon a failure is tried again.
+/// How soon a failure is tried again; after that, later and later, until …
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// … it is tried so often.
+const AGAIN_MAX: Duration = Duration::from_secs(600);
 
 /// Lines that are not told move the place too; it is written down when it has moved by so many batches.
 const UNSAVED_MAX: u32 = 16;
@@ -65,11 +68,12 @@ pub async fn keep<M: Machine>(
     wake: Arc<Notify>,
 ) {
     let mut feed = Feed { machine, root, state: None, unsaved: 0, trouble: None };
+    let mut later = AGAIN;
     loop {
         let table = settings.borrow_and_update().feed.clone();
         let again = match feed.turn(&table).await {
             Ok(()) => {
-                feed.trouble = None;
+                (feed.trouble, later) = (None, AGAIN);
                 None
             }
             Err(why) => {
@@ -77,7 +81,9 @@ pub async fn keep<M: Machine>(
                     tracing::warn!("the feed waits: {why}");
                 }
                 feed.trouble = Some(why);
-                Some(AGAIN)
+                let pause = later;
+                later = (later * 2).min(AGAIN_MAX);
+                Some(pause)
             }
         };
         tokio::select! {
