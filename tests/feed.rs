@@ -199,3 +199,30 @@ fn a_check_waits_for_the_delay_and_follows_a_new_one() {
     town.set("convoys", "delay = '10ms'");
     wait_checked(&town, 1);
 }
+
+#[test]
+fn a_bead_that_is_closed_by_hand_leads_to_a_check_and_other_changes_of_beads_do_not() {
+    let town = with_convoy(TestTown::new().workspace(&["gastown"], Fake::Ok));
+    town.make_dirs(&["gastown/.beads"]);
+    let export = |one: &str, two: &str| {
+        let line = |id: &str, status: &str| format!("{{\"id\":\"{id}\",\"status\":\"{status}\"}}\n");
+        town.file("gastown/.beads/issues.jsonl", &(line("a", one) + &line("b", two)));
+    };
+    export("open", "open");
+    let controller = town.controller();
+    wait_checked(&town, 1);
+    wait_nothing_owed(&town);
+
+    export("hooked", "in_progress");
+    controller.passes(2);
+    assert_eq!(calls(&town, "gt").len(), 1);
+    export("hooked", "closed");
+    wait_checked(&town, 2);
+    wait_nothing_owed(&town);
+
+    // Also while no controller runs.
+    assert_eq!(controller.terminate(), Some(0));
+    export("closed", "closed");
+    let _controller = town.controller();
+    wait_checked(&town, 3);
+}

@@ -1,25 +1,31 @@
 //! Convoys, checked beside the loop: when somebody has finished work, `gt convoy check` is run for each open convoy. gt itself decides whether one is
 //! complete.
 //!
-//! An event of gt's that tells of finished work is what wakes it. That a check is owed is on disk before it is made, so that a controller that
+//! An event of gt's that tells of finished work wakes it, and so does an export of beads in which others are closed than before: people close beads by
+//! hand. That a check is owed is on disk before it is made, so that a controller that
 //! ends in between leaves it to the next one; a check that fails is made again, later and later.
 
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
 use super::feed::EVENTS;
 use super::feed::tail::Place;
 use super::parts::{self, Settings};
 use crate::machine::{Call, Disk, Machine};
-use crate::model::{Seen, Stamp, Why, excerpt, printable};
+use crate::model::{Name, Seen, Stamp, Why, excerpt, printable};
+use crate::observed::beads::export::{EXPORT, closed};
 use crate::observed::beads::{Beads, Database, find};
 use crate::report::feed::GtEvent;
 use crate::town::TownRoot;
+use crate::town::files::TownFiles;
 use crate::town::files::stops::ESTOP;
 
 /// Where it stopped, below `daemon/gtctl/`.
@@ -34,6 +40,9 @@ const AGAIN: u32 = 2;
 /// … until it is made so often.
 const AGAIN_MAX: Duration = Duration::from_secs(600);
 
+/// A larger export is not read: fifty thousand beads.
+const EXPORT_SIZE_MAX: u64 = 64 * 1024 * 1024;
+
 /// gt's answer is a line or two.
 const OUTPUT_MAX: usize = 1024 * 1024;
 
@@ -47,6 +56,9 @@ struct State {
     place: Place,
     /// Work was finished, and convoys have not been checked since.
     owed: bool,
+    /// What was closed in each export, as a hash of the ids.
+    #[serde(default)]
+    closed: BTreeMap<PathBuf, String>,
 }
 
 /// Checks convoys until nobody sends settings any more.
@@ -55,8 +67,10 @@ pub async fn keep<M: Machine>(
     root: TownRoot,
     mut settings: watch::Receiver<Settings>,
     wake: Arc<Notify>,
+    exported: Arc<AtomicBool>,
 ) {
-    let mut convoys = Convoys { machine, root, state: None, since: None, failures: 0, trouble: None };
+    let mut convoys =
+        Convoys { machine, root, exported, state: None, since: None, failures: 0, trouble: None };
     loop {
         let now = settings.borrow_and_update().clone();
         if let Err(why) = convoys.turn(&now).await {
@@ -74,6 +88,8 @@ pub async fn keep<M: Machine>(
 struct Convoys<M> {
     machine: M,
     root: TownRoot,
+    /// Whether an export may have changed since it was read.
+    exported: Arc<AtomicBool>,
     /// `None` while it is off, and before the first turn.
     state: Option<State>,
     /// Since when the next check is waited for.
@@ -91,7 +107,13 @@ impl<M: Machine> Convoys<M> {
             return self.blocking(move |disk| parts::forget(disk, &file)).await;
         }
         let (state, events) = (self.state.clone(), self.root.path().join(EVENTS));
-        let state = self.blocking(move |disk| read(disk, &events, &file, state)).await?;
+        let look = self.exported.swap(false, Ordering::Relaxed) || state.is_none();
+        let exports = if look { settings.exports.clone() } else { BTreeSet::new() };
+        let read = self.blocking(move |disk| read(disk, &events, &file, state, &exports)).await;
+        if read.is_err() && look {
+            self.exported.store(true, Ordering::Relaxed);
+        }
+        let state = read?;
         let owed = state.owed;
         self.state = Some(state);
         if !owed {
@@ -192,11 +214,17 @@ impl<M: Machine> Convoys<M> {
 }
 
 /// Reads all that is new. Who has never looked before owes a check: work may have been finished while nobody did.
-fn read(disk: &dyn Disk, events: &Path, file: &Path, state: Option<State>) -> io::Result<State> {
+fn read(
+    disk: &dyn Disk,
+    events: &Path,
+    file: &Path,
+    state: Option<State>,
+    exports: &BTreeSet<PathBuf>,
+) -> io::Result<State> {
     let before = state.clone();
     let mut state = match state.or_else(|| parts::load(disk, file)) {
         Some(state) => state,
-        None => State { place: Place::at_end(disk, events)?, owed: true },
+        None => State { place: Place::at_end(disk, events)?, owed: true, closed: BTreeMap::new() },
     };
     loop {
         let batch = state.place.read(disk, events)?;
@@ -206,11 +234,45 @@ fn read(disk: &dyn Disk, events: &Path, file: &Path, state: Option<State>) -> io
             break;
         }
     }
+    for export in exports {
+        let Some(hash) = closed_in(disk, export)? else { continue };
+        let known = state.closed.insert(export.clone(), hash.clone());
+        // Of a database that is met for the first time nothing is known to have changed.
+        state.owed |= known.is_some_and(|known| known != hash);
+    }
     // Where it stopped is written down when something is owed; reading the same lines once more owes nothing else.
-    if before.as_ref().is_none_or(|before| before.owed != state.owed) {
+    let is_same = |before: &State| before.owed == state.owed && before.closed == state.closed;
+    if !before.as_ref().is_some_and(is_same) {
         parts::save(disk, file, &state)?;
     }
     Ok(state)
+}
+
+/// A hash of what is closed in an export; `None` if there is none, or one that is too large to be read again and again.
+fn closed_in(disk: &dyn Disk, export: &Path) -> io::Result<Option<String>> {
+    let bytes = match disk.read(export, EXPORT_SIZE_MAX + 1) {
+        Ok(bytes) if bytes.len() as u64 > EXPORT_SIZE_MAX => return Ok(None),
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut digest = Sha256::new();
+    for id in closed(&bytes) {
+        digest.update(id.as_bytes());
+        digest.update(b"\n");
+    }
+    Ok(Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// Where the exports of the town's databases are, or would be: the town's own, and those of its rigs.
+pub fn exports(disk: &dyn Disk, root: &TownRoot, files: &TownFiles) -> BTreeSet<PathBuf> {
+    let rigs = files.rig_names();
+    let places = rigs.iter().map(Name::as_str).chain([""]);
+    let export = |below: &str| match Database::of(disk, root.path(), below) {
+        Seen::Known(found) => found.map(|database| database.beads.join(EXPORT)),
+        Seen::Unknown(_) => None,
+    };
+    places.filter_map(export).collect()
 }
 
 /// What a check needs.

@@ -1,9 +1,11 @@
 //! What runs beside the loop: the feed and the checks of convoys. Each is a task of its own, follows the settings, can be switched off, and sleeps
 //! until a file changes. No pass waits for them, and if one fails the controller goes on.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -17,6 +19,7 @@ use crate::desired::Policy;
 use crate::machine::{Disk, Machine};
 use crate::model::Why;
 use crate::town::TownRoot;
+use crate::town::files::TownFiles;
 use crate::town::files::town_toml::{BeadsTable, ConvoysTable, FeedTable};
 
 /// What the files say of the parts.
@@ -28,21 +31,30 @@ pub struct Settings {
     pub convoys: ConvoysTable,
     /// Whom convoys are asked of.
     pub beads: BeadsTable,
+    /// The exports of beads in this town, if convoys are checked.
+    pub exports: BTreeSet<PathBuf>,
 }
 
-impl From<&Policy> for Settings {
-    fn from(policy: &Policy) -> Self {
-        Self { feed: policy.feed.clone(), convoys: policy.convoys.clone(), beads: policy.beads.clone() }
+impl Settings {
+    /// What the files say.
+    pub fn of(disk: &dyn Disk, root: &TownRoot, files: &TownFiles, policy: &Policy) -> Self {
+        let Policy { feed, convoys, beads, .. } = policy.clone();
+        let exports = if convoys.enabled { convoys::exports(disk, root, files) } else { BTreeSet::new() };
+        Self { feed, convoys, beads, exports }
     }
 }
 
 /// The parts at work. They end with this.
 pub struct Parts {
     settings: watch::Sender<Settings>,
-    wakes: Vec<Arc<Notify>>,
+    for_feed: Arc<Notify>,
+    for_convoys: Arc<Notify>,
+    exported: Arc<AtomicBool>,
     /// Dropping it ends the tasks.
     _tasks: JoinSet<()>,
-    watcher: Option<RecommendedWatcher>,
+    /// What is listened to, each file with its watcher; none while nobody wants it.
+    of_events: Option<RecommendedWatcher>,
+    of_exports: Option<(BTreeSet<PathBuf>, RecommendedWatcher)>,
     root: TownRoot,
 }
 
@@ -51,11 +63,21 @@ impl Parts {
     pub fn start<M: Machine>(machine: &M, root: &TownRoot, settings: Settings) -> Self {
         let (to, from) = watch::channel(settings);
         let [for_feed, for_convoys] = [(); 2].map(|()| Arc::new(Notify::new()));
+        let exported = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         tasks.spawn(feed::keep(machine.clone(), root.clone(), from.clone(), for_feed.clone()));
-        tasks.spawn(convoys::keep(machine.clone(), root.clone(), from, for_convoys.clone()));
-        let wakes = vec![for_feed, for_convoys];
-        let mut parts = Self { settings: to, wakes, _tasks: tasks, watcher: None, root: root.clone() };
+        let (notify, flag) = (for_convoys.clone(), exported.clone());
+        tasks.spawn(convoys::keep(machine.clone(), root.clone(), from, notify, flag));
+        let mut parts = Self {
+            settings: to,
+            for_feed,
+            for_convoys,
+            exported,
+            _tasks: tasks,
+            of_events: None,
+            of_exports: None,
+            root: root.clone(),
+        };
         parts.listen();
         parts
     }
@@ -68,41 +90,66 @@ impl Parts {
             other
         });
         self.listen();
-        self.wakes.iter().for_each(|wake| wake.notify_one());
+        self.for_feed.notify_one();
+        self.for_convoys.notify_one();
     }
 
-    /// Listens to gt's events while somebody wants them.
+    /// Listens to what the parts that are on want to hear of, and to nothing else.
     fn listen(&mut self) {
-        let wanted = self.settings.borrow().feed.enabled || self.settings.borrow().convoys.enabled;
-        if !wanted {
-            self.watcher = None;
-        } else if self.watcher.is_none() {
-            self.watcher = watcher(self.root.path(), self.wakes.clone())
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "{} cannot be watched; it is looked at with each resync", feed::EVENTS);
-                })
-                .ok();
+        let Settings { feed: FeedTable { enabled: feed, .. }, convoys, exports, .. } =
+            self.settings.borrow().clone();
+        let (for_feed, for_convoys) = (self.for_feed.clone(), self.for_convoys.clone());
+        if !(feed || convoys.enabled) {
+            self.of_events = None;
+        } else if self.of_events.is_none() {
+            let events = BTreeSet::from([self.root.path().join(feed::EVENTS)]);
+            self.of_events = watcher(&events, move || {
+                for_feed.notify_one();
+                for_convoys.notify_one();
+            });
+        }
+        if exports.is_empty() {
+            self.of_exports = None;
+        } else if self.of_exports.as_ref().is_none_or(|(watched, _)| *watched != exports) {
+            let (for_convoys, exported) = (self.for_convoys.clone(), self.exported.clone());
+            // What changed while nobody listened to it is found by this look.
+            exported.store(true, Ordering::Relaxed);
+            let watcher = watcher(&exports, move || {
+                exported.store(true, Ordering::Relaxed);
+                for_convoys.notify_one();
+            });
+            self.of_exports = watcher.map(|watcher| (exports, watcher));
         }
     }
 }
 
-/// Wakes the parts when gt writes an event. The directory is watched, because the file may be replaced. It is told of much else; that ends here.
-fn watcher(root: &Path, wakes: Vec<Arc<Notify>>) -> notify::Result<RecommendedWatcher> {
-    let events = root.join(feed::EVENTS);
-    let mut watcher = notify::recommended_watcher(move |result: notify::Result<Event>| {
+/// Calls `changed` when one of these files is written. Their directories are watched, because files are replaced; a directory tells of much
+/// else, which ends here.
+fn watcher(files: &BTreeSet<PathBuf>, changed: impl Fn() + Send + 'static) -> Option<RecommendedWatcher> {
+    let wanted = files.clone();
+    let watcher = notify::recommended_watcher(move |result: notify::Result<Event>| {
         let matters = match &result {
             // The parts read the file after each notice: it would wake them for ever.
             Ok(Event { kind: EventKind::Access(_), .. }) => false,
-            Ok(event) => event.paths.contains(&events),
+            Ok(event) => event.paths.iter().any(|path| wanted.contains(path)),
             // A lost notice may have been any.
             Err(_) => true,
         };
         if matters {
-            wakes.iter().for_each(|wake| wake.notify_one());
+            changed();
         }
-    })?;
-    watcher.watch(root, RecursiveMode::NonRecursive)?;
-    Ok(watcher)
+    });
+    let unheard = |error: &notify::Error, what: &Path| {
+        tracing::warn!(%error, "{} cannot be watched; it is looked at with each resync", what.display());
+    };
+    let mut watcher = watcher.inspect_err(|error| unheard(error, Path::new("the town"))).ok()?;
+    let directories: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    for directory in directories {
+        let _ = watcher
+            .watch(directory, RecursiveMode::NonRecursive)
+            .inspect_err(|error| unheard(error, directory));
+    }
+    Some(watcher)
 }
 
 /// The version of the parts' files that this gtctl writes.

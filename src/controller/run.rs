@@ -108,7 +108,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         objects: Vec::new(),
     };
     let rhythm = Rhythm::new(reconciler.now());
-    let settings = Settings::from(&reconciler.desired().policy);
+    let settings = settings(&reconciler);
     let parts = Parts::start(&reconciler.world.machine, &root, settings);
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let controller = Controller {
@@ -238,7 +238,7 @@ impl<M: Machine> Controller<M> {
 
     fn read(&mut self) {
         self.reconciler.reread();
-        self.parts.follow(Settings::from(&self.reconciler.desired().policy));
+        self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {
             watch.extend();
         }
@@ -280,4 +280,10 @@ impl<M: Machine> Controller<M> {
         let text = format!("controller {} ended by {signal}; the agents live on", self.status.pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
     }
+}
+
+/// What the files say of what runs beside the loop.
+fn settings<M: Machine>(reconciler: &Reconciler<Host<M>>) -> Settings {
+    let disk = &reconciler.world.machine;
+    Settings::of(disk, reconciler.root(), reconciler.files(), &reconciler.desired().policy)
 }

@@ -237,6 +237,13 @@ impl BeadsLayer {
         let before = self.said().remove(&due.rig);
         let news = match answer {
             Seen::Unknown(why) => self.hear_nothing(due, why, now),
+            // gt lifts a hold by taking the label away, and never the bead: one that is gone, or not found, is no instruction (law 11).
+            Seen::Known(None)
+                if self.good.get(&due.rig).is_some_and(|good| good.label != RigLabel::Active) =>
+            {
+                let why = Why::new("it is not there any more, and held the rig when it was seen last");
+                self.hear_nothing(due, why, now)
+            }
             Seen::Known(issue) => self.hear_label(due, RigLabel::of(issue.as_ref()), now),
         };
         Heard { changed: self.said().remove(&due.rig) != before, news }

@@ -51,6 +51,7 @@ impl Given {
         let due = self.layer.due(&at(seconds)).pop().expect("something is due");
         let answer = match answer {
             "" => Seen::unknown("it hangs"),
+            "gone" => Seen::Known(None),
             labels => {
                 let text = format!(r#"[{{"id":"x-rig-a","status":"open","labels":[{labels}]}}]"#);
                 Seen::Known(parse_issues(&text).unwrap().pop())
@@ -130,6 +131,18 @@ fn a_rig_whose_agent_is_started_is_asked_about_soon_and_once() {
     assert_eq!(given.layer.until_due(&at(0)), Some(Duration::from_secs(1)), "as long as an answer may take");
     assert_eq!(given.hear(1, "\"status:docked\"").as_deref(), Some("bead x-rig-a says docked"));
     assert_eq!(given.layer.until_due(&at(1)), Some(Duration::from_secs(100)));
+}
+
+#[test]
+fn law_11_a_bead_that_is_gone_lifts_no_hold() {
+    let mut given = given(SH);
+    assert_eq!(given.hear(0, "gone"), None);
+    assert_eq!(given.label(), Seen::Known(RigLabel::Active), "a rig without a bead is not held");
+    given.hear(100, "\"status:docked\"");
+    assert!(given.hear(200, "gone").unwrap().contains("not there any more"));
+    assert_eq!(given.label(), Seen::Known(RigLabel::Docked));
+    given.hear(300, "\"gt:rig\"");
+    assert_eq!(given.label(), Seen::Known(RigLabel::Active));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! if the program said so of this very bead.
 
 pub mod agent;
+pub mod export;
 pub mod issue;
 pub mod program;
 pub mod rig;
