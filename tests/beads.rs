@@ -162,6 +162,7 @@ fn law_7_a_plan_asks_and_leaves_no_trace() {
     assert!(!calls(&town).is_empty());
     town.once().exits(0);
     assert_eq!(town.start_count("gastown/witness"), 0);
+    town.gtctl(&["plan"]).says("taking the label `status:parked` from gastown-rig-gastown ends that");
 }
 
 #[test]
@@ -177,4 +178,14 @@ fn a_rig_whose_agents_were_ended_for_docking_is_asked_about_at_once_and_not_when
     labelled(&town, r#""status:docked""#);
     wait_stopped(&town);
     assert!(calls(&town).len() > asked);
+}
+
+#[test]
+fn a_rig_that_rests_by_a_label_rests_in_a_simulation_too() {
+    let town = town("bd");
+    labelled(&town, r#""status:docked""#);
+    town.gtctl(&["simulate", "--seeds", "2"]).exits(0).says("docked");
+    // Who cannot be asked about is untouched, there as here.
+    fails(&town);
+    town.gtctl(&["simulate", "--seeds", "2"]).exits(1).says("the database is locked");
 }

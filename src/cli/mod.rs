@@ -159,7 +159,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::ResetBackoff(arguments) => reset_backoff::run(&context, &arguments).await,
         Verb::Approve(arguments) => approve::run(&context, &arguments).await,
         Verb::Validate(arguments) => validate::run(&context, &arguments),
-        Verb::Simulate(arguments) => simulate::run(&context, &arguments),
+        Verb::Simulate(arguments) => simulate::run(&context, &arguments).await,
         Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),
     };

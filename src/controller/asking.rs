@@ -43,6 +43,11 @@ impl<W: World> Reconciler<W> {
         }
     }
 
+    /// What beads have said, as it is written down; `None` if that cannot be told.
+    pub fn bead_answers(&self) -> Option<Vec<u8>> {
+        self.config.beads.bytes().ok()
+    }
+
     /// Takes an answer, tells what is new, and keeps it for the next process; whether it makes another graph.
     pub fn hear_bead(&mut self, (due, answer): Answered) -> bool {
         let now = self.now();

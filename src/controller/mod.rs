@@ -22,6 +22,7 @@ pub mod run;
 pub mod socket;
 mod watch;
 
+pub use beads::BEADS_FILE;
 pub use config::ConfigTrouble;
 pub use reconciler::{Pass, Reconciler, World};
 pub use rhythm::Rhythm;

@@ -277,8 +277,12 @@ impl BeadsLayer {
 
     /// Writes the good answers down, for the next process.
     pub fn save(&self, disk: &dyn Disk) -> std::io::Result<()> {
-        let file = File { version: VERSION, rigs: self.good.clone() };
-        disk.replace(&self.file, &serde_json::to_vec(&file)?)
+        disk.replace(&self.file, &self.bytes()?)
+    }
+
+    /// The good answers, as they are written down.
+    pub fn bytes(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&File { version: VERSION, rigs: self.good.clone() })
     }
 }
 
