@@ -42,7 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What some rooms may take from another one, where that is not everything.
 const ONLY: &[(&str, &str, &[&str])] = &[
-    ("desired", "observed", &["Wants", "PlaceWanted", "HeartbeatWanted", "PastProcess", "tmux"]),
+    ("desired", "observed", &["Wants", "PlaceWanted", "HeartbeatWanted", "PastProcess", "beads", "tmux"]),
     ("ledger", "desired", &["Policy"]),
     ("ledger", "town", &["files"]),
     ("ledger", "machine", &["Disk"]),

@@ -161,7 +161,7 @@ async fn act(
     come: &impl Fn(&Verdict, &Pass) -> Come,
 ) -> Result<Exit, Exit> {
     let _lock = context.lock()?;
-    let mut reconciler = context.open(Options::default())?;
+    let mut reconciler = context.open_and_ask(Options::default()).await?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     reconciler.take_up();
     apply(&mut reconciler, &change).map_err(|why| {

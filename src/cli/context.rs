@@ -67,6 +67,13 @@ impl Context {
         }
     }
 
+    /// The same, and asks for the beads that nobody has asked for lately.
+    pub async fn open_and_ask(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
+        let mut reconciler = self.open(options)?;
+        reconciler.ask_beads().await;
+        Ok(reconciler)
+    }
+
     /// Prints what is wrong with the files.
     pub fn config(&self, diagnostics: &[Diagnostic]) -> Exit {
         let sources = |file: &str| std::fs::read_to_string(self.root.path().join(file)).ok();

@@ -170,7 +170,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::Approve(arguments) => approve::run(&context, &arguments).await,
         Verb::Validate(arguments) => validate::run(&context, &arguments),
         Verb::Doctor => doctor::run(&context).await,
-        Verb::Simulate(arguments) => simulate::run(&context, &arguments),
+        Verb::Simulate(arguments) => simulate::run(&context, &arguments).await,
         Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),
     };

@@ -50,7 +50,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         return plan(context, arguments.plan.options()).await;
     }
     let _lock = context.lock()?;
-    let mut reconciler = context.open(arguments.plan.options().0)?;
+    let mut reconciler = context.open_and_ask(arguments.plan.options().0).await?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     reconciler.take_up();
     arguments.record.apply(&mut reconciler);
@@ -73,7 +73,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
 
 /// `gtctl plan`: looks, prints, and leaves no trace.
 pub async fn plan(context: &Context, (options, detailed): (Options, bool)) -> Result<Exit, Exit> {
-    let reconciler = context.open(options)?;
+    let reconciler = context.open_and_ask(options).await?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     let pass = reconciler.look().await;
     print_plan(context, &reconciler, &pass);

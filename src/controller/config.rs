@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::beads::{BeadsLayer, Due, Heard};
 use crate::desired::{Desired, desire};
 use crate::ledger::Ledger;
 use crate::machine::Disk;
-use crate::model::{Address, Stamp};
+use crate::model::{Address, Seen, Stamp};
+use crate::observed::beads::Issue;
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
@@ -26,6 +28,8 @@ pub struct Config {
     pub files: Arc<TownFiles>,
     /// The graph made from it.
     pub desired: Arc<Desired>,
+    /// What the beads of rigs say.
+    pub beads: BeadsLayer,
     /// What is wrong with the files now, if anything is.
     pub trouble: Option<ConfigTrouble>,
 }
@@ -43,13 +47,30 @@ impl Config {
     /// Reads all files. Without a good reading there is nothing to fall back on.
     pub fn open(disk: &dyn Disk, root: TownRoot, ledger: &Ledger) -> Result<Self, Vec<Diagnostic>> {
         let (files, desired) = read(disk, &root, ledger, None)?;
-        Ok(Self { root, files, desired, trouble: None })
+        let mut beads = BeadsLayer::open(disk, &root.gtctl_dir());
+        beads.follow(disk, &root, &files);
+        let desired = Arc::new(desired.held_by_beads(&beads.said()));
+        Ok(Self { root, files, desired, beads, trouble: None })
+    }
+
+    /// Takes an answer about a bead.
+    pub fn hear_bead(&mut self, due: &Due, answer: Seen<Option<Issue>>, now: &Stamp) -> Heard {
+        let heard = self.beads.hear(due, answer, now);
+        // The files are the same, so what was a graph before is one now.
+        if heard.changed
+            && let Ok(desired) = desire(&self.files)
+        {
+            self.desired = Arc::new(desired.held_by_beads(&self.beads.said()));
+        }
+        heard
     }
 
     /// Reads all files again. Wrong ones leave the last good reading in force. What is to be told of it, if it is news.
     pub fn reread(&mut self, disk: &dyn Disk, ledger: &Ledger, now: &Stamp) -> Option<String> {
         match read(disk, &self.root, ledger, Some(&self.files)) {
             Ok((files, desired)) => {
+                self.beads.follow(disk, &self.root, &files);
+                let desired = desired.held_by_beads(&self.beads.said());
                 let gone: Vec<Address> = self
                     .desired
                     .objects
@@ -58,8 +79,8 @@ impl Config {
                     .cloned()
                     .collect();
                 // What says the same is not kept twice: simulated worlds are copied by the hundred thousand.
-                if *self.desired != *desired {
-                    self.desired = desired;
+                if *self.desired != desired {
+                    self.desired = Arc::new(desired);
                 }
                 self.files = files;
                 let right_again =
@@ -95,6 +116,7 @@ impl Config {
         let files = TownFiles { stops, ..TownFiles::clone(&self.files) };
         // The other files are the same, so what was a graph before is one now.
         if let Ok(desired) = desire(&files) {
+            let desired = desired.held_by_beads(&self.beads.said());
             (self.files, self.desired) = (Arc::new(files), Arc::new(desired));
         }
     }
@@ -112,7 +134,7 @@ fn read(
     root: &TownRoot,
     ledger: &Ledger,
     before: Option<&TownFiles>,
-) -> Result<(Arc<TownFiles>, Arc<Desired>), Vec<Diagnostic>> {
+) -> Result<(Arc<TownFiles>, Desired), Vec<Diagnostic>> {
     let files = reread_all(disk, root, before)?;
     let there = present(&files);
     let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
@@ -125,7 +147,7 @@ fn read(
         return Err(gone);
     }
     let desired = desire(&files)?;
-    Ok((Arc::new(files), Arc::new(desired)))
+    Ok((Arc::new(files), desired))
 }
 
 fn present(files: &TownFiles) -> BTreeSet<&'static str> {

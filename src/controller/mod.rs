@@ -3,8 +3,12 @@
 //! [`Reconciler`] is one town being kept: it reads the files, looks, plans, records, acts and records again. [`once`] lets it work until
 //! nothing is left to do, [`run`] for ever. Both hold the [`lock`], so there is one decider a town (law 5).
 
+mod asking;
+mod beads;
 mod config;
+mod convoys;
 mod ear;
+mod feed;
 mod heart;
 pub mod holder;
 pub mod identity;
@@ -13,6 +17,7 @@ pub mod lock;
 mod memory;
 mod news;
 pub mod once;
+mod parts;
 mod reconciler;
 pub mod requests;
 mod rhythm;
@@ -22,6 +27,7 @@ mod supervisor;
 mod watch;
 mod world;
 
+pub use beads::BEADS_FILE;
 pub use config::ConfigTrouble;
 pub use reconciler::{Pass, Reconciler};
 pub use rhythm::Rhythm;

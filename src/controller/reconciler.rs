@@ -34,9 +34,9 @@ pub struct Pass {
 pub struct Reconciler<W> {
     /// Eye and hand.
     pub world: W,
-    config: Config,
+    pub(super) config: Config,
     memory: Memory,
-    news: News,
+    pub(super) news: News,
     options: Options,
     /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
     before: BTreeMap<Address, Record>,

@@ -9,10 +9,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 
+use super::asking::{self, Answered};
+use super::beads::Due;
 use super::ear::Ear;
 use super::heart::{Heart, round_max};
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
+use super::parts::{self, Parts, Settings};
 use super::reconciler::{Pass, Reconciler};
 use super::requests;
 use super::rhythm::Rhythm;
@@ -44,8 +47,12 @@ struct Controller<M: Machine> {
     reconciler: Reconciler<Host<M>>,
     under_way: JoinSet<Outcome>,
     orders: HashMap<Id, Order>,
+    /// The question about a bead that is under way, at most one.
+    asking: JoinSet<Answered>,
+    asked: Option<Due>,
     ear: Ear<M>,
     watch: Option<Watch>,
+    parts: Parts,
     daemon_files: DaemonFiles,
     heart: Arc<Heart>,
     rhythm: Rhythm,
@@ -93,13 +100,18 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     }
     let daemon_files = DaemonFiles::create(&root)?;
     let rhythm = Rhythm::new(reconciler.now());
+    let settings = settings(&reconciler);
+    let parts = Parts::start(&reconciler.world.machine, &root, settings);
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let controller = Controller {
         reconciler,
         under_way: JoinSet::new(),
         orders: HashMap::new(),
+        asking: JoinSet::new(),
+        asked: None,
         ear,
         watch,
+        parts,
         daemon_files,
         heart,
         rhythm,
@@ -121,12 +133,15 @@ impl<M: Machine> Controller<M> {
         self.beat();
         supervisor::ready();
         loop {
+            let until_bead = self.ask_for_a_bead();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());
             let mut resynced = false;
             let wake = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
+                Some(answered) = self.asking.join_next() => self.hear(answered),
+                () = parts::after(until_bead) => Wake::Answered,
                 Some(()) = outside.deaths.recv() => Wake::Look,
                 Some(()) = outside.files.recv() => Wake::Read,
                 Some(asked) = outside.asked.recv() => self.answer(asked, &pass),
@@ -167,6 +182,9 @@ impl<M: Machine> Controller<M> {
         let pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
         for order in self.reconciler.commit(&pass, |_, _| true) {
+            if order.action.launch().is_some() {
+                self.reconciler.hurry_bead(&order.address);
+            }
             let (world, own) = (self.reconciler.world.clone(), order.clone());
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);
@@ -201,8 +219,31 @@ impl<M: Machine> Controller<M> {
         Wake::Outcome
     }
 
+    /// Begins to ask about a bead if it is time for one and none is asked about; else, when it will be. It never delays a pass: passes go on
+    /// with the last answer.
+    fn ask_for_a_bead(&mut self) -> Option<Duration> {
+        if !self.asking.is_empty() {
+            return None;
+        }
+        if let Some(due) = self.reconciler.bead_due() {
+            self.asked = Some(due.clone());
+            self.asking.spawn(asking::ask(self.reconciler.world.machine.clone(), due));
+            return None;
+        }
+        self.reconciler.until_bead_due()
+    }
+
+    fn hear(&mut self, joined: Result<Answered, tokio::task::JoinError>) -> Wake {
+        let answered = asking::answered(joined, self.asked.take());
+        match answered.is_some_and(|answered| self.reconciler.hear_bead(answered)) {
+            true => Wake::Look,
+            false => Wake::Answered,
+        }
+    }
+
     fn read(&mut self) {
         self.reconciler.reread();
+        self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {
             watch.extend();
         }
@@ -261,4 +302,10 @@ impl<M: Machine> Controller<M> {
         let text = format!("controller {} ended by {signal}; the agents live on", self.heart.status().pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
     }
+}
+
+/// What the files say of what runs beside the loop.
+fn settings<M: Machine>(reconciler: &Reconciler<Host<M>>) -> Settings {
+    let disk = &reconciler.world.machine;
+    Settings::of(disk, reconciler.root(), reconciler.files(), &reconciler.desired().policy)
 }

@@ -386,7 +386,7 @@ impl<'a> Build<'a> {
         let (file, span) = match origin {
             Origin::At(position) => (position.file.clone(), self.span_of(position)),
             Origin::File(file) => (file.clone(), None),
-            Origin::Request(_) | Origin::Default => ("town.toml".to_owned(), None),
+            Origin::Bead(_) | Origin::Request(_) | Origin::Default => ("town.toml".to_owned(), None),
         };
         Label { file, span, text: text.to_owned() }
     }

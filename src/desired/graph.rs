@@ -12,7 +12,8 @@ use super::Hold;
 use crate::model::{Address, Name, Origin, SpecHash, TownId};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
-    BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
+    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable, Naming,
+    RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
@@ -47,6 +48,15 @@ pub struct Policy {
     pub limits: LimitsTable,
     /// Timing of the controller.
     pub controller: ControllerTable,
+    /// How beads are asked for. No plan is made from this or from what follows.
+    #[serde(default)]
+    pub beads: BeadsTable,
+    /// The feed.
+    #[serde(default)]
+    pub feed: FeedTable,
+    /// Checks of convoys.
+    #[serde(default)]
+    pub convoys: ConvoysTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -56,6 +66,9 @@ impl From<&TownToml> for Policy {
             crash_loop: toml.crash_loop.clone(),
             limits: toml.limits.clone(),
             controller: toml.controller.clone(),
+            beads: toml.beads.clone(),
+            feed: toml.feed.clone(),
+            convoys: toml.convoys.clone(),
         }
     }
 }

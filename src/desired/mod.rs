@@ -4,6 +4,7 @@
 //! and who says so ([`Hold`]), and what must be alive before it. Pure: the same files give the same graph, on every machine.
 
 mod agents;
+mod beads;
 mod build;
 mod graph;
 mod holds;
@@ -11,6 +12,7 @@ mod names;
 mod order;
 mod recipes;
 
+pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
 pub use graph::{Desired, Object, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};

@@ -48,6 +48,9 @@ pub trait Disk: Send + Sync {
     /// Reads the last `limit` bytes of a file, or all of it.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
+    /// Reads up to `limit` bytes of a file from a byte on; none from its end on.
+    fn read_part(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Part>;
+
     /// Replaces a file whole: a crash at any moment leaves the old one or the new one. Makes its directory if need be.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
@@ -56,6 +59,15 @@ pub trait Disk: Send + Sync {
 
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// A part of a file that others append to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What is there.
+    pub bytes: Vec<u8>,
+    /// The length of the whole file.
+    pub length: u64,
 }
 
 /// Why a file that is there could not be read whole.
@@ -241,6 +253,18 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// See [`Disk::read_part`]. What is no regular file is not opened: a pipe would let its writer go on.
+pub fn read_part(path: &Path, offset: u64, limit: u64) -> io::Result<Part> {
+    regular(&fs::metadata(path)?).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let length = file.metadata()?.len();
+    file.seek(io::SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(Part { bytes, length })
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {

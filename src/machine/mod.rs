@@ -6,6 +6,7 @@
 mod disk;
 mod pidfd;
 mod processes;
+mod program;
 mod this;
 mod tmux;
 
@@ -15,9 +16,10 @@ use std::time::Duration;
 
 use crate::model::{ProcessId, Seen, Stamp, Why};
 
-pub use disk::{Disk, FILE_SIZE_MAX, ReadError};
+pub use disk::{Disk, FILE_SIZE_MAX, Part, ReadError};
 pub use processes::Found;
 pub(crate) use processes::{bound_in, control_group, find, having_open};
+pub use program::{Call, CallError};
 pub use this::ThisMachine;
 pub use tmux::{IDENTITY, Reply, Socket, TmuxError};
 
@@ -109,4 +111,8 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
         input: Option<String>,
         limit: Duration,
     ) -> impl Future<Output = Result<Reply, TmuxError>> + Send;
+
+    /// Runs a program with an argv, never through a shell, and waits for its end, but no longer than its limit. What it started is ended with it
+    /// if it is not done by then, or if nobody waits any more.
+    fn run_program(&self, call: &Call) -> impl Future<Output = Result<Reply, CallError>> + Send;
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    Disk, FileLock, Found, Machine, ReadError, Reply, Signal, Socket, TmuxError, disk, pidfd, processes, tmux,
+    Call, CallError, Disk, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket, TmuxError, disk,
+    pidfd, processes, program, tmux,
 };
 use crate::model::{BootId, ProcessId, Seen, Stamp, Why};
 
@@ -83,6 +84,10 @@ impl Disk for ThisMachine {
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         disk::read(path, limit)
+    }
+
+    fn read_part(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Part> {
+        disk::read_part(path, offset, limit)
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -191,5 +196,9 @@ impl Machine for ThisMachine {
         limit: Duration,
     ) -> Result<Reply, TmuxError> {
         tmux::client(socket, arguments, input, limit).await
+    }
+
+    async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {
+        program::run(call).await
     }
 }

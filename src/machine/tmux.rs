@@ -35,7 +35,7 @@ pub const IDENTITY: &[&str] = &[
 ];
 
 /// What else must not become part of a server that gtctl founds.
-const NOT_FOR_A_SERVER: &[&str] = &[
+pub(super) const NOT_FOR_A_SERVER: &[&str] = &[
     "TMUX",
     "TMUX_PANE",
     "GT_ROOT",
@@ -86,10 +86,10 @@ impl Socket {
     }
 }
 
-/// What tmux answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What tmux, or another program, answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
-    /// Exit status; `None` if a signal ended it. By itself it tells nothing: "no such session" and "no server" are both 1.
+    /// Exit status; `None` if a signal ended it. Of tmux it tells nothing by itself: "no such session" and "no server" are both 1.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,

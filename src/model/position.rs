@@ -31,6 +31,8 @@ pub enum Origin {
     File(String),
     /// Somebody's request, by hand or by mail: who asked.
     Request(String),
+    /// A bead, by its id.
+    Bead(String),
     /// No file says anything else.
     Default,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Origin {
         match self {
             Self::At(position) => position.fmt(f),
             Self::File(file) => f.write_str(file),
+            Self::Bead(id) => write!(f, "bead {id}"),
             Self::Request(by) => write!(f, "asked for by {by}"),
             Self::Default => f.write_str("built-in default"),
         }

@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod diagnostics;
 pub mod events;
+pub mod feed;
 pub mod json;
 pub mod recording;
 pub mod replay;

@@ -137,6 +137,10 @@ pub fn hint(verdict: &Verdict) -> Option<String> {
         (Reason::Stopped { .. }, _) => Some(format!("`gtctl start {}` ends that", verdict.address)),
         (Reason::Parked, Some(rig)) if in_town_toml => Some(format!("`gtctl unpark {rig}` ends that")),
         (Reason::Docked, Some(rig)) if in_town_toml => Some(format!("`gtctl undock {rig}` ends that")),
+        // gt's own `unpark` leaves the label where it is.
+        (Reason::Parked, Some(_)) if let Origin::Bead(bead) = &verdict.origin => {
+            Some(format!("taking the label `status:parked` from {bead} ends that"))
+        }
         (Reason::Parked, Some(rig)) => Some(format!("`gt rig unpark {rig}` ends that")),
         (Reason::Docked, Some(rig)) => Some(format!("`gt rig undock {rig}` ends that")),
         _ => None,

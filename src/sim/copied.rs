@@ -12,9 +12,10 @@ use super::disk::File;
 use super::machine::SOCKETS;
 use super::places::Places;
 use super::world::World;
+use crate::controller::BEADS_FILE;
 use crate::desired::{Desired, HoldKind, Object, Policy};
 use crate::machine::{Disk, FILE_SIZE_MAX, ReadError};
-use crate::model::{Address, Name, Role, Seen};
+use crate::model::{Address, Name, Origin, Role, Seen};
 use crate::observed::tmux::Socket;
 use crate::observed::{Place, PlaceWanted, places};
 use crate::town::TownRoot;
@@ -77,6 +78,13 @@ impl CopiedTown {
             copy(&format!("{ESTOP}.{rig}"));
         }
         let mut directories = BTreeSet::from([root.to_owned()]);
+        // A rig that is not held by its bead has none there.
+        for object in desired.objects.values() {
+            let by_bead = object.holds.iter().any(|hold| matches!(hold.origin, Origin::Bead(_)));
+            directories.extend(
+                object.address.rig().filter(|_| by_bead).map(|rig| root.join(rig.as_str()).join(".beads")),
+            );
+        }
         if files.workspace {
             directories.insert(root.join("mayor"));
         }
@@ -110,6 +118,16 @@ impl CopiedTown {
             estop: false,
             parked: BTreeSet::new(),
         }
+    }
+
+    /// With what beads have said. Nobody asks for them there, so that it stays in force.
+    #[must_use]
+    pub fn with_beads(mut self, answers: Vec<u8>) -> Self {
+        if let Some(original) = Arc::get_mut(&mut self.original) {
+            let file = original.root.gtctl_dir().join(BEADS_FILE);
+            original.files.insert(file, File::Bytes(answers));
+        }
+        self
     }
 
     /// The town.

@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::clock::TICKS_PER_SECOND;
 use super::fate::{Fate, Fates, Point};
 use super::world::{Actor, Deed, World, after_env, executable_of};
-use crate::machine::{Disk, FileLock, Found, Machine, ReadError, Reply, Signal, Socket, TmuxError};
+use crate::machine::{
+    Call, CallError, Disk, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket, TmuxError,
+};
 use crate::model::{ProcessId, Seen, Stamp, Why};
 
 /// How long a tmux client takes, without trouble.
@@ -100,7 +102,7 @@ impl SimMachine {
     }
 
     /// Lets everybody else go first, if they like.
-    fn turn(&self) -> impl Future<Output = ()> + Send {
+    pub(super) fn turn(&self) -> impl Future<Output = ()> + Send {
         let mut asked = false;
         poll_fn(move |_| {
             let mut shared = self.shared();
@@ -114,7 +116,11 @@ impl SimMachine {
     }
 
     /// Waits until a moment, or until all of `ids` have ended, if there are any.
-    fn wait(&self, length: Duration, ids: Vec<ProcessId>) -> impl Future<Output = Vec<ProcessId>> + Send {
+    pub(super) fn wait(
+        &self,
+        length: Duration,
+        ids: Vec<ProcessId>,
+    ) -> impl Future<Output = Vec<ProcessId>> + Send {
         let moment = self.shared().world.clock.since_boot() + length;
         let boot = self.shared().world.clock.boot();
         poll_fn(move |_| {
@@ -144,9 +150,16 @@ impl SimMachine {
     }
 
     /// What becomes of the next thing that this controller does.
-    fn fate(&self, point: Point) -> Fate {
+    pub(super) fn fate(&self, point: Point) -> Fate {
         self.shared().fates.next(self.pid, point)
     }
+}
+
+fn part_of(bytes: &[u8], offset: u64, limit: u64) -> Part {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let until = from.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX)).min(bytes.len());
+    let part = bytes.get(from..until).unwrap_or_default().to_vec();
+    Part { bytes: part, length: bytes.len() as u64 }
 }
 
 impl Disk for SimMachine {
@@ -193,6 +206,11 @@ impl Disk for SimMachine {
         let bytes = self.shared().world.disk.read(path)?;
         let from = bytes.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(bytes.get(from..).unwrap_or_default().to_vec())
+    }
+
+    fn read_part(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Part> {
+        let bytes = self.shared().world.disk.read(path)?;
+        Ok(part_of(&bytes, offset, limit))
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -382,5 +400,8 @@ impl Machine for SimMachine {
         self.wait(length, Vec::new()).await;
         self.turn().await;
         Ok(reply)
+    }
+    async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {
+        self.answer(call).await
     }
 }

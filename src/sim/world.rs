@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::answers::Answer;
 use super::clock::Clock;
 use super::disk::{File, SimDisk};
 use super::places::Places;
@@ -25,6 +26,8 @@ pub struct World {
     pub disk: SimDisk,
     /// Programs that are nowhere.
     pub missing_programs: BTreeSet<String>,
+    /// What programs answer, by their names and arguments; all others are nowhere.
+    pub answers: BTreeMap<Vec<String>, Answer>,
     /// What another machine said of its programs and directories, if this one is made after it.
     pub places: Places,
     /// When which process will end by itself, and how.
@@ -112,6 +115,7 @@ impl World {
             tmux: SimTmux::new(),
             disk: SimDisk::default(),
             missing_programs: BTreeSet::new(),
+            answers: BTreeMap::new(),
             places: Places::default(),
             ends: BTreeMap::new(),
             made: BTreeMap::new(),

@@ -11,7 +11,7 @@
 //! - `giants`: inputs as large as gtctl takes, each built to grow something.
 //!
 //! Not here, because gtctl does not parse it itself: `/proc` is read by the `procfs` crate, and gtctl sees its numbers only
-//! (`observed::processes`). The answers of `bd` and `gt` are not read yet.
+//! (`observed::processes`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -64,6 +64,8 @@ fuzz!(
     made,
     complaint,
     version,
+    issues,
+    gt_events,
     names,
     quote,
     diagnostics,

@@ -79,11 +79,15 @@ fn kinds() -> String {
 }
 
 /// Simulates, and says what came of it.
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
-    let reconciler = context.open(Options::default())?;
+pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
+    let reconciler = context.open_and_ask(Options::default()).await?;
     let machine = ThisMachine::new();
     let (files, desired) = (reconciler.files(), reconciler.desired());
     let town = CopiedTown::read(&machine, files, desired, machine.now().wall, arguments.assume_installed);
+    let town = match reconciler.bead_answers() {
+        Some(answers) => town.with_beads(answers),
+        None => town,
+    };
     let rehearsal = match runs::silently(|| rehearse(town)) {
         Ok(rehearsal) => rehearsal,
         Err(failure) => {

@@ -15,7 +15,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use policy::{BackoffTable, ControllerTable, CrashLoopTable, LimitsTable};
+pub use policy::{
+    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
+};
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
 
@@ -44,6 +46,12 @@ pub struct TownToml {
     pub limits: LimitsTable,
     /// The controller itself.
     pub controller: ControllerTable,
+    /// The program that is asked for beads.
+    pub beads: BeadsTable,
+    /// The feed that is made of gt's events.
+    pub feed: FeedTable,
+    /// Checks of convoys.
+    pub convoys: ConvoysTable,
 }
 
 /// `[town]`

@@ -8,6 +8,7 @@ mod files;
 mod memory;
 mod rules;
 mod text;
+mod town_talk;
 mod world;
 
 /// Whether the parser took an input.
@@ -86,6 +87,8 @@ pub const ALL: &[Target] = &[
     both("made", answers::made, answers::TMUX_WORDS, 1000),
     both("complaint", answers::complaint, answers::TMUX_WORDS, 2000),
     both("version", answers::version, answers::TMUX_WORDS, 3000),
+    both("issues", town_talk::issues, town_talk::ISSUE_WORDS, 2000),
+    both("gt_events", town_talk::gt_events, town_talk::GT_EVENT_WORDS, 1000),
     both("names", text::names, text::NAME_WORDS, 3000),
     total("quote", text::quote, text::QUOTE_WORDS, 2000),
     total("diagnostics", text::diagnostics, text::QUOTE_WORDS, 1000),

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use gtctl::machine::{
-    Disk, FILE_SIZE_MAX, FileLock, Found, Machine, ReadError, Reply, Signal, Socket, TmuxError,
+    Call, CallError, Disk, FILE_SIZE_MAX, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket,
+    TmuxError,
 };
 use gtctl::model::{BootId, ProcessId, Seen, Stamp, Why};
 
@@ -99,6 +100,13 @@ impl Disk for World {
         let bytes = self.file(path).ok_or(io::ErrorKind::NotFound)?;
         let start = bytes.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(bytes[start..].to_vec())
+    }
+
+    fn read_part(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Part> {
+        let bytes = self.file(path).ok_or(io::ErrorKind::NotFound)?;
+        let from = usize::try_from(offset).unwrap().min(bytes.len());
+        let until = from.saturating_add(usize::try_from(limit).unwrap()).min(bytes.len());
+        Ok(Part { bytes: bytes[from..until].to_vec(), length: bytes.len() as u64 })
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -202,5 +210,10 @@ impl Machine for World {
         limit: Duration,
     ) -> Result<Reply, TmuxError> {
         self.replies.lock().unwrap().pop_front().ok_or(TmuxError::Timeout(limit))
+    }
+
+    async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {
+        let nothing = || CallError::NotFound(call.program.display().to_string());
+        self.replies.lock().unwrap().pop_front().ok_or_else(nothing)
     }
 }

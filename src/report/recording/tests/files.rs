@@ -83,6 +83,10 @@ impl Disk for Memory {
         self.files.lock().unwrap().get(path).cloned().ok_or(io::ErrorKind::NotFound.into())
     }
 
+    fn read_part(&self, _: &Path, _: u64, _: u64) -> io::Result<crate::machine::Part> {
+        nowhere()
+    }
+
     fn replace(&self, _: &Path, _: &[u8]) -> io::Result<()> {
         nowhere()
     }

@@ -8,7 +8,7 @@ use super::Subject;
 use crate::town::diagnostic::Diagnostic;
 
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+    let mut found: Vec<Diagnostic> = bad_program(subject).into_iter().collect();
     for path in tables(subject) {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         found.extend(bad_command(subject, &path));
@@ -32,6 +32,17 @@ pub(super) fn tables(subject: &Subject<'_>) -> Vec<Vec<String>> {
         paths.extend(below(&["rigs", rig, "crew"]));
     }
     paths
+}
+
+/// The program that is asked for beads.
+fn bad_program(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let path = ["beads", "program"];
+    if subject.get(&path)?.as_str()?.trim().is_empty() {
+        let help = "write a name or a path, or leave it out to take `bd` or `br`";
+        let title = "`beads.program` names no program".to_owned();
+        return Some(Diagnostic::error(title, subject.at(&path, "")).with_help(help));
+    }
+    nul(subject, &path)
 }
 
 fn bad_command(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {

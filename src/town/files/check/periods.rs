@@ -95,6 +95,42 @@ const RANGES: &[Range] = &[
         Period::seconds(MINUTE),
         "a busy machine answers late, and a hung server never does",
     ),
+    range(
+        ["beads", "timeout"],
+        Period::millis(100),
+        Period::seconds(5 * MINUTE),
+        "a database that another one writes answers late, and a hung one never does",
+    ),
+    range(
+        ["beads", "every"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "each answer costs a process; a rig that was docked yesterday should rest today",
+    ),
+    range(
+        ["feed", "repeat-window"],
+        Period::millis(1),
+        Period::seconds(HOUR),
+        "what comes again after an hour is news",
+    ),
+    range(
+        ["feed", "sling-window"],
+        Period::millis(1),
+        Period::seconds(HOUR),
+        "an hour of slings is no burst",
+    ),
+    range(
+        ["convoys", "delay"],
+        Period::millis(10),
+        Period::seconds(HOUR),
+        "a check costs processes, and people wait for it",
+    ),
+    range(
+        ["convoys", "timeout"],
+        Period::millis(100),
+        Period::seconds(HOUR),
+        "a check may send mail, and must end",
+    ),
 ];
 
 /// Those of a role, of a crew member, of a session: the last key alone counts.

@@ -1,4 +1,4 @@
-//! The tables of `town.toml` that are policy: waits, crash loops, ceilings, the controller's own pace.
+//! The tables of `town.toml` that are policy: waits, crash loops, ceilings, the controller's own pace, and what runs beside it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,5 +104,75 @@ impl Default for ControllerTable {
             stop_timeout: Period::seconds(5),
             tmux_timeout: Period::seconds(5),
         }
+    }
+}
+
+/// `[beads]`: `bd` or `br`, asked for the labels of each rig's bead, which can park or dock it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BeadsTable {
+    /// Whether to ask at all. Rigs without a `.beads` directory are never asked about.
+    pub enabled: bool,
+    /// The program: a name to find on PATH, or a path, relative to the town. Without it, `bd` or `br`, the first that is installed.
+    pub program: Option<String>,
+    /// How long one answer may take before it counts as unknown.
+    pub timeout: Period,
+    /// How often each rig is asked about.
+    pub every: Period,
+}
+
+impl Default for BeadsTable {
+    /// gt's daemon asks at each of its heartbeats, every three minutes.
+    fn default() -> Self {
+        Self { enabled: true, program: None, timeout: Period::seconds(10), every: Period::seconds(300) }
+    }
+}
+
+/// `[feed]`: makes `.feed.jsonl`, which people read, of `.events.jsonl`, which gt writes.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FeedTable {
+    /// Whether the controller does that.
+    pub enabled: bool,
+    /// A `done` of the same actor within this time is told once.
+    pub repeat_window: Period,
+    /// Slings of one actor within this time …
+    pub sling_window: Period,
+    /// … are told together from this many on.
+    #[schemars(range(min = 2, max = 1000))]
+    pub sling_count: usize,
+    /// When `.feed.jsonl` has grown to so many megabytes, its older half goes.
+    #[schemars(range(min = 1, max = 1000))]
+    pub megabytes: u64,
+}
+
+impl Default for FeedTable {
+    /// gt's own numbers.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            repeat_window: Period::seconds(10),
+            sling_window: Period::seconds(30),
+            sling_count: 3,
+            megabytes: 10,
+        }
+    }
+}
+
+/// `[convoys]`: `gt convoy check` for open convoys when work has been done.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConvoysTable {
+    /// Whether the controller does that.
+    pub enabled: bool,
+    /// How long after work was done, so that its bead is closed by then, and one check serves what comes together.
+    pub delay: Period,
+    /// How long one check may take.
+    pub timeout: Period,
+}
+
+impl Default for ConvoysTable {
+    fn default() -> Self {
+        Self { enabled: true, delay: Period::seconds(5), timeout: Period::seconds(60) }
     }
 }
