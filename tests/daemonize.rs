@@ -220,10 +220,25 @@ fn reload_says_what_has_changed_and_what_stays_in_force() {
         .keeps_quiet_about(SCRIBE);
     town.wait_alive("sessions/helper");
 
+    town.set("sessions.helper", "env = { TOKEN = 'a-secret' }");
+    town.set("sessions.helper", "restart = 'never'");
+    controller(&town, &["reload"])
+        .exits(0)
+        .says("~ sessions/helper: what it is started from")
+        .says("its restart policy")
+        .keeps_quiet_about("a-secret");
+
     town.set("limits", "sessions = 0");
     controller(&town, &["reload"]).exits(6).says("stays in force").says("town.toml");
     let status = controller(&town, &["status"]).exits(0);
     status.says("using the version before");
+    assert!(town.alive("sessions/helper").is_some());
+
+    town.set("limits", "sessions = 7");
+    let text = fs::read_to_string(town.path("town.toml")).unwrap();
+    let end = text.find("[sessions.helper]").expect("it is in the file");
+    fs::write(town.path("town.toml"), &text[..end]).unwrap();
+    controller(&town, &["reload"]).exits(0).says("- sessions/helper: no file lists it any more");
     assert!(town.alive("sessions/helper").is_some());
 }
 
