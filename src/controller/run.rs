@@ -104,10 +104,8 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         heart,
         rhythm,
     };
-    let watchdog = Watchdog::begin(controller.heart.clone());
     controller.keep(outside, lock).await;
     supervisor::stopping();
-    drop(watchdog);
     drop(socket);
     Ok(())
 }
@@ -120,6 +118,7 @@ impl<M: Machine> Controller<M> {
         let mut pass = self.pass().await;
         self.beat();
         supervisor::ready();
+        let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
@@ -175,7 +174,7 @@ impl<M: Machine> Controller<M> {
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
-        self.heart.passed(begun.elapsed());
+        self.heart.passed(begun.elapsed(), text::server(&pass.observed));
         pass
     }
 
@@ -229,7 +228,6 @@ impl<M: Machine> Controller<M> {
         self.wake();
         let answer = match request {
             Request::Status => Answer::Status(Status {
-                server: text::server(&pass.observed),
                 objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
                 ..self.heart.status()
             }),
