@@ -222,6 +222,9 @@ fn wrong_files_do_not_keep_the_doctor_from_the_rest() {
     is(&town, "files", "wrong", &["town.toml", "limits.sessions"]);
     is(&town, "tmux", "ok", &["tmux"]);
     is(&town, "names", "unknown", &[]);
+    // Which server is meant is not known, so that nothing is on the wrong one.
+    is(&town, "servers", "unknown", &["1 sessions of this town"]);
+    is(&town, "service", "unknown", &[]);
     town.gtctl(&["doctor"]).exits(1).says("gtctl validate");
 }
 

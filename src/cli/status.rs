@@ -105,6 +105,10 @@ fn print_text(context: &Context, shown: &Shown, controller: &Controller, whole: 
     if let Some(attach) = &shown.attach {
         print::out(&format!("attach      {attach}\n"));
     }
+    if shown.objects.is_empty() && controller.is_stuck() {
+        print::out("\nThe controller cannot tell how its objects stand, and the files are wrong.\n");
+        return;
+    }
     print::out(&format!("\n{}", text::status(&shown.objects)));
     let unmanaged = shown.unmanaged.as_array().filter(|all| whole && !all.is_empty());
     for session in unmanaged.into_iter().flatten() {

@@ -47,11 +47,12 @@ impl Heart {
         (beat.since, beat.allowed) = (Instant::now(), round_max);
     }
 
-    /// A pass is complete.
-    pub fn passed(&self, took: Duration) {
+    /// A pass is complete; which tmux server it saw, in words.
+    pub fn passed(&self, took: Duration, server: String) {
         let mut beat = self.beat();
         beat.passed = Some(Instant::now());
         beat.status.passes += 1;
+        beat.status.server = server;
         beat.status.last_pass = Some(jiff::Timestamp::now());
         beat.status.last_pass_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     }
@@ -103,7 +104,7 @@ mod tests {
             let heart = heart(round);
             std::thread::sleep(Duration::from_millis(1));
             assert_eq!(heart.status().late, is_late, "before its first pass");
-            heart.passed(Duration::from_millis(3));
+            heart.passed(Duration::from_millis(3), String::new());
             heart.rest(Duration::ZERO, round);
             std::thread::sleep(Duration::from_millis(1));
             assert_eq!(heart.status().late, is_late, "at rest");

@@ -32,8 +32,12 @@ pub struct Written {
 impl Written {
     /// Reads it. `None` if there is none that can be read whole: then it proves nothing.
     pub fn read(disk: &dyn Disk, root: &TownRoot) -> Option<Self> {
-        let bytes = disk.read(&path(root), SIZE_MAX).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        Self::parse(&disk.read(&path(root), SIZE_MAX).ok()?)
+    }
+
+    /// Reads its text.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
     }
 
     /// Whether this very process wrote it, in this boot.

@@ -116,10 +116,8 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         heart,
         rhythm,
     };
-    let watchdog = Watchdog::begin(controller.heart.clone());
     controller.keep(outside, lock).await;
     supervisor::stopping();
-    drop(watchdog);
     drop(socket);
     Ok(())
 }
@@ -132,6 +130,7 @@ impl<M: Machine> Controller<M> {
         let mut pass = self.pass().await;
         self.beat();
         supervisor::ready();
+        let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
             let until_bead = self.ask_for_a_bead();
             let resync = self.reconciler.desired().policy.controller.resync.get();
@@ -193,7 +192,7 @@ impl<M: Machine> Controller<M> {
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
-        self.heart.passed(begun.elapsed());
+        self.heart.passed(begun.elapsed(), text::server(&pass.observed));
         pass
     }
 
@@ -270,7 +269,6 @@ impl<M: Machine> Controller<M> {
         self.wake();
         let answer = match request {
             Request::Status => Answer::Status(Status {
-                server: text::server(&pass.observed),
                 objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
                 ..self.heart.status()
             }),

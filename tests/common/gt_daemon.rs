@@ -14,7 +14,7 @@ impl GtDaemon {
         fs::create_dir_all(town.path("daemon")).unwrap();
         // A shell by another name, which runs a script by the name of `daemon`.
         std::os::unix::fs::symlink("/bin/sh", town.root().join("bin/gt")).unwrap();
-        fs::write(town.root().join("daemon"), "while :; do sleep 1; done\n").unwrap();
+        fs::write(town.root().join("daemon"), "while :; do sleep 1000; done\n").unwrap();
         let mut command = Command::new("flock");
         command.arg("--no-fork").arg(town.path("daemon/daemon.lock"));
         command.arg(town.root().join("bin/gt")).args(["daemon", "run"]).current_dir(town.root());

@@ -58,6 +58,7 @@ fuzz!(
     events,
     request,
     answer,
+    identity,
     snapshot,
     look,
     environments,

@@ -26,10 +26,14 @@ pub async fn run(context: &Context) -> Result<Exit, Exit> {
             Err(Exit::Failed)
         }
         answer => {
-            let controller = controller(context).await;
-            if matches!(controller, Controller::None | Controller::Other(_)) {
+            let acts = match controller(context).await {
+                Controller::None => Some(String::new()),
+                Controller::Other(other) => Some(format!("; {} acts on this town", other.named())),
+                Controller::Running(_) | Controller::Silent(_) | Controller::Unknown(_) => None,
+            };
+            if let Some(acts) = acts {
                 print::error(
-                    &format!("no controller of gtctl runs: {}", controller.text()),
+                    &format!("no controller of gtctl runs{acts}"),
                     Some("`gtctl controller start` starts one"),
                 );
                 return Err(Exit::NotRunning);
@@ -62,7 +66,9 @@ fn tell(context: &Context, reloaded: &Reloaded) -> Exit {
             Some("`gtctl validate` shows all of it"),
         );
     } else if changes.is_empty() {
-        print::out("Read; nothing has changed.\n");
+        print::out(
+            "Read; nothing has changed since the last time (the controller reads changed files by itself).\n",
+        );
     } else {
         print::out(&format!(
             "Read, and in force:\n{}",

@@ -61,7 +61,7 @@ impl Controller {
     /// One line for people, and a second one for each thing that is wrong.
     pub fn text(&self) -> String {
         match self {
-            Self::None => "none; `gtctl controller` would keep this town".to_owned(),
+            Self::None => "none; `gtctl controller start` would keep this town".to_owned(),
             Self::Other(other) => format!("{} holds the lock and is no controller of gtctl", other.named()),
             Self::Silent(running) if running.is_young() => format!("starting, pid {}", running.process),
             Self::Silent(running) => format!(

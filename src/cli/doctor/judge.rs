@@ -1,16 +1,14 @@
 //! What the facts mean. Pure: the same facts give the same findings.
 
 use std::fmt::Display;
-use std::path::Path;
 
 use serde::Serialize;
 
-use super::facts::{Facts, Leftover, Permission, ServerAt, Units};
+use super::facts::{Facts, Leftover, Permission, Units};
+use super::servers::{configured, names, servers, up};
 use crate::cli::controller::{Controller, last_pass};
 use crate::model::{Seen, excerpt, printable};
 use crate::observed::tmux::{VERSION_MIN, Version};
-use crate::observed::{Server, ServerUp, Session};
-use crate::town::files::town_toml::Naming;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -52,11 +50,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(check: &'static str, level: Level, text: impl Display) -> Self {
+    /// Without a hint.
+    pub fn new(check: &'static str, level: Level, text: impl Display) -> Self {
         Self { check, level, text: printable(&text.to_string()).into(), hint: None }
     }
 
-    fn hint(self, hint: impl Display) -> Self {
+    /// The same with what to do about it.
+    pub fn hint(self, hint: impl Display) -> Self {
         Self { hint: Some(hint.to_string()), ..self }
     }
 }
@@ -70,7 +70,7 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     all.extend(servers(facts));
     all.extend(names(facts));
     all.extend(stale(facts));
-    all.push(unit_of_server(&facts.units));
+    all.push(unit_of_server(&facts.units, configured(facts).is_some()));
     all.extend(permissions(&facts.permissions, facts.user));
     all
 }
@@ -172,147 +172,6 @@ fn leftovers(found: &Seen<Vec<Leftover>>) -> Vec<Finding> {
     }
 }
 
-/// The server that the files name.
-fn configured(facts: &Facts) -> Option<&ServerAt> {
-    let Seen::Known(servers) = &facts.servers else { return None };
-    servers.iter().find(|server| server.configured)
-}
-
-fn up(server: &ServerAt) -> Option<&ServerUp> {
-    match &server.server {
-        Seen::Known(Server::Up(up)) => Some(up),
-        Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
-    }
-}
-
-/// Whether a session is of this town: by its marker, or by what gtctl or gt set in its environment at birth.
-fn is_ours(session: &Session, facts: &Facts) -> bool {
-    let claims = || match &session.claim {
-        Some(Seen::Known(claim)) => match &claim.gtctl_town {
-            Some(town) => town == facts.town.as_str(),
-            None => claim.root.as_deref().map(Path::new) == Some(&facts.root),
-        },
-        Some(Seen::Unknown(_)) | None => false,
-    };
-    session.marker().map_or_else(claims, |marker| marker.town == facts.town)
-}
-
-fn servers(facts: &Facts) -> Vec<Finding> {
-    let check = "servers";
-    let servers = match &facts.servers {
-        Seen::Known(servers) => servers,
-        Seen::Unknown(why) => return vec![Finding::new(check, Unknown, why)],
-    };
-    servers.iter().filter_map(|server| of_server(check, server, facts)).collect()
-}
-
-fn of_server(check: &'static str, at: &ServerAt, facts: &Facts) -> Option<Finding> {
-    let socket = at.socket.display();
-    match &at.server {
-        Seen::Known(Server::Down) if at.configured => Some(Finding::new(
-            check,
-            Fine,
-            format!("no tmux server at {socket}, where the sessions of this town belong"),
-        )),
-        Seen::Known(Server::Down) => None,
-        Seen::Known(Server::SocketLost { pid }) => {
-            let who = pid
-                .map_or_else(|| "a tmux server".to_owned(), |pid| format!("the tmux server, process {pid},"));
-            let hint = pid.map(|pid| format!("`kill -USR1 {pid}` makes it listen again"));
-            let finding = Finding::new(check, Wrong, format!("{who} lives, and its socket {socket} is gone"));
-            Some(Finding { hint, ..finding })
-        }
-        Seen::Unknown(why) => {
-            let what = if at.configured {
-                "the sessions of this town belong there"
-            } else {
-                "it may have sessions of this town"
-            };
-            Some(Finding::new(
-                check,
-                Unknown,
-                format!("the tmux server at {socket} cannot be seen, and {what}: {why}"),
-            ))
-        }
-        Seen::Known(Server::Up(up)) => {
-            let ours: Vec<&str> = up
-                .sessions
-                .iter()
-                .filter(|session| is_ours(session, facts))
-                .map(|session| session.name.as_str())
-                .collect();
-            if at.configured {
-                return Some(Finding::new(
-                    check,
-                    Fine,
-                    format!("server {} at {socket}, {} sessions of this town", up.id, ours.len()),
-                ));
-            }
-            if ours.is_empty() {
-                return None;
-            }
-            let text = format!(
-                "a split town: sessions of it are on another tmux server, {} at {socket}: {}",
-                up.id,
-                ours.join(", ")
-            );
-            Some(Finding::new(check, Wrong, text).hint(format!(
-                "gtctl keeps those of [town] socket only; end them there (`tmux -S {socket} attach`), or set socket = \"{socket}\""
-            )))
-        }
-    }
-}
-
-/// Sessions that an earlier naming made, and that gtctl therefore does not know as its objects (S40).
-fn names(facts: &Facts) -> Vec<Finding> {
-    let check = "names";
-    let Some(names) = &facts.names else {
-        return vec![Finding::new(check, Unknown, "without right files no session names are known")];
-    };
-    let naming = match names.naming {
-        Naming::Rig => "rig",
-        Naming::Prefix => "prefix",
-    };
-    let Seen::Known(servers) = &facts.servers else {
-        return vec![Finding::new(check, Unknown, "the tmux servers cannot be seen")];
-    };
-    let mut found = Vec::new();
-    for at in servers {
-        let sessions = up(at).map(|up| up.sessions.as_slice()).unwrap_or_default();
-        for session in sessions.iter().filter(|session| session.label.is_empty()) {
-            // Most names are the same under both; those are what they should be.
-            let Some(address) =
-                names.others.get(&session.name).filter(|_| !names.now.contains(&session.name))
-            else {
-                continue;
-            };
-            let what = format!(
-                "session {} at {} has the name that {address} has with naming = \"{naming}\"",
-                session.name,
-                at.socket.display()
-            );
-            found.push(match (is_ours(session, facts), &session.claim) {
-                (true, _) => Finding::new(
-                    check,
-                    Wrong,
-                    format!("{what}, and is of this town: gtctl would start {address} a second time"),
-                )
-                .hint(format!("set naming = \"{naming}\" in [town], or end or rename that session")),
-                (false, Some(Seen::Unknown(why))) => {
-                    Finding::new(check, Unknown, format!("{what}; whose it is cannot be told: {why}"))
-                }
-                (false, _) => {
-                    Finding::new(check, Note, format!("{what}; nothing in it proves that it is of this town"))
-                }
-            });
-        }
-    }
-    if found.is_empty() {
-        found.push(Finding::new(check, Fine, "no session has a name of another naming"));
-    }
-    found
-}
-
 /// What a controller leaves that was killed: harmless to gtctl, which goes by the lock.
 fn stale(facts: &Facts) -> Vec<Finding> {
     let check = "stale files";
@@ -355,9 +214,12 @@ pub fn unit(group: &str) -> Option<(&str, bool)> {
 }
 
 /// Whether a stop of the service that the controller is in would take the tmux server with it, and so every agent (S25).
-fn unit_of_server(units: &Units) -> Finding {
+fn unit_of_server(units: &Units, is_server_known: bool) -> Finding {
     let check = "service";
     let group = match &units.server {
+        None if !is_server_known => {
+            return Finding::new(check, Unknown, "it is not known which tmux server is meant");
+        }
         None => return Finding::new(check, Fine, "no tmux server runs that a service could take with it"),
         Some(Seen::Unknown(why)) => return Finding::new(check, Unknown, why),
         Some(Seen::Known(group)) => group.as_deref().unwrap_or_default(),

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use gtctl::controller::identity::Written;
 use gtctl::controller::socket::{Answer, Request};
 use gtctl::desired::Policy;
 use gtctl::ledger::{LEDGER_FILE, load, may_start, save};
-use gtctl::model::SpecHash;
+use gtctl::model::{BootId, ProcessId, SpecHash};
 use gtctl::report::events::{EVENTS_FILE, Event, EventLog, read};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,21 @@ pub const LEDGER_WORDS: &[&str] = &[
     "18446744073709551615",
     "999999999",
     "1000000000",
+];
+
+pub const IDENTITY_WORDS: &[&str] = &[
+    "\"process\"",
+    "\"pid\"",
+    "\"start\"",
+    "\"boot\"",
+    "\"version\"",
+    "\"started\"",
+    "\"2026-01-24T10:00:00Z\"",
+    "\"-009999-01-02T01:59:59Z\"",
+    "null",
+    "{}",
+    "-1",
+    "18446744073709551615",
 ];
 
 pub const EVENT_WORDS: &[&str] = &[
@@ -195,6 +211,17 @@ fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[
 
 pub fn request(bytes: &[u8]) -> Verdict {
     line::<Request>(bytes)
+}
+
+/// Who a controller says that it is. It speaks for one process of one boot and for no other.
+pub fn identity(bytes: &[u8]) -> Verdict {
+    let Some(written) = Written::parse(bytes) else { return Verdict::Refused };
+    let Written { process, boot, .. } = &written;
+    assert!(written.is_of(*process, boot));
+    let later = ProcessId { start: process.start.wrapping_add(1), ..*process };
+    let other_boot = BootId(format!("{}x", boot.0));
+    assert!(!written.is_of(later, boot) && !written.is_of(*process, &other_boot), "nobody else");
+    line::<Written>(bytes)
 }
 
 pub fn answer(bytes: &[u8]) -> Verdict {

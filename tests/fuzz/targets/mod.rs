@@ -81,6 +81,7 @@ pub const ALL: &[Target] = &[
     both("events", memory::events, memory::EVENT_WORDS, 1000),
     both("request", memory::request, memory::REQUEST_WORDS, 2000),
     both("answer", memory::answer, memory::ANSWER_WORDS, 2000),
+    both("identity", memory::identity, memory::IDENTITY_WORDS, 2000),
     both("snapshot", answers::snapshot, answers::TMUX_WORDS, 2000),
     both("look", answers::look, answers::TMUX_WORDS, 1000),
     both("environments", answers::environments, answers::TMUX_WORDS, 2000),
