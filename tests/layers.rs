@@ -282,10 +282,12 @@ fn law_3_no_command_aims_at_a_bare_name_or_kills_a_living_pane() {
 }
 
 #[test]
-fn s18_no_process_group_is_ever_signalled() {
+fn s18_no_process_group_is_signalled_but_that_of_an_uncollected_child() {
     let groups = ["kill_process_group", "killpg", "kill_current_process_group", "kill(-", "process_group("];
     let mut wrong = Vec::new();
-    for file in files() {
+    // It kills a program that gtctl itself has run for an answer, in a group of its own, before its leader is collected: nobody else can have that number.
+    let is_of_a_child = |path: &str| path == "machine/program.rs";
+    for file in files().iter().filter(|file| !is_of_a_child(&file.path)) {
         for name in groups.iter().filter(|name| file.without_tests().contains(**name)) {
             wrong.push(format!("{} names {name}", file.path));
         }
