@@ -218,8 +218,8 @@ impl<W: World> Reconciler<W> {
             self.memory.lasting();
         }
         for file in self.config.to_remember() {
-            if !self.memory.ledger().files.contains_key(file) {
-                self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
+            if !self.memory.ledger().files.contains_key(&file) {
+                self.memory.lasting().files.insert(file, FileSeen { since: now.clone() });
             }
         }
         self.drop_void_requests(pass);

@@ -8,6 +8,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
+use crate::model::Name;
 use crate::town::TownRoot;
 
 /// Watches the files that the town is made of.
@@ -29,6 +30,7 @@ impl Watch {
     /// that if they do not.
     pub fn new(
         root: &TownRoot,
+        rigs: &BTreeSet<Name>,
         debounce: Duration,
         changed: UnboundedSender<()>,
     ) -> Result<Self, notify::Error> {
@@ -49,13 +51,14 @@ impl Watch {
         })?;
         tokio::spawn(debounced(notices, debounce, changed));
         let mut watch = Self { watcher, root: root.path().to_owned(), unwatched: BTreeSet::new() };
-        watch.extend();
+        watch.extend(rigs);
         Ok(watch)
     }
 
-    /// Watches directories that have appeared since. A directory that cannot be watched is left to the resync, and named in the log.
-    pub fn extend(&mut self) {
+    /// Watches directories that have appeared since, and the settings of these rigs. A directory that cannot be watched is left to the resync, and named in the log.
+    pub fn extend(&mut self, rigs: &BTreeSet<Name>) {
         let mut wanted: BTreeSet<PathBuf> = DIRECTORIES.iter().map(|name| self.root.join(name)).collect();
+        wanted.extend(rigs.iter().map(|rig| self.root.join(rig.as_str()).join("settings")));
         // A town.toml that is a symlink changes where it points to.
         if let Ok(target) = self.root.join("town.toml").canonicalize()
             && let Some(directory) = target.parent()

@@ -70,6 +70,9 @@ pub struct Object {
     /// The recipe's [`spec`](Recipe::spec), which is all that decisions take from the values of its variables: a recording keeps this and
     /// not those.
     pub spec: SpecHash,
+    /// The kind of agent that it runs, and who chose it; `None` where a file spells out its command.
+    #[serde(default)]
+    pub agent: Option<AgentChoice>,
     /// What must be alive before it is started. Only existing objects, never a cycle.
     pub after: BTreeSet<Address>,
     /// How many starts lie before its own along the `after` edges.
@@ -79,6 +82,16 @@ pub struct Object {
     /// When to start it again.
     pub restart: RestartPolicy,
     /// The line that asks for it.
+    pub origin: Origin,
+}
+
+/// A kind of agent, and who chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AgentChoice {
+    /// Its name.
+    pub name: String,
+    /// Who.
     pub origin: Origin,
 }
 

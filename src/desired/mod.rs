@@ -5,6 +5,7 @@
 
 mod agents;
 mod build;
+mod choice;
 mod graph;
 mod holds;
 mod names;
@@ -12,5 +13,5 @@ mod order;
 mod recipes;
 
 pub use build::desire;
-pub use graph::{Desired, Object, Policy, Recipe};
+pub use graph::{AgentChoice, Desired, Object, Policy, Recipe};
 pub use holds::{Hold, HoldKind};

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::agents::BUILT_IN;
-use super::graph::Recipe;
-use crate::model::Address;
-use crate::town::files::town_toml::{AgentTable, Naming, RoleTable, TownToml};
+use super::agents::{self, Agent, NoAgent};
+use super::choice::{self, By};
+use super::graph::{AgentChoice, Recipe};
+use super::holds::{Hold, HoldKind};
+use crate::model::{Address, Origin, Why, excerpt};
+use crate::town::files::TownFiles;
+use crate::town::files::town_toml::{Naming, RoleTable, TownToml};
 
 /// The settings of an object after its layers are joined: what is said closest to it counts.
 #[derive(Debug, Clone, Default)]
@@ -50,43 +53,44 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The kind of agent that an object runs is nowhere defined.
+/// So much of a name that nothing has is shown.
+const NAME_SHOWN: usize = 64;
+
+/// The kind of agent that `town.toml` names is nowhere defined.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownAgent<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The key that names it; `None` for the built-in default.
-    pub path: Option<Vec<&'a str>>,
+    /// The key that names it.
+    pub path: Vec<&'a str>,
 }
 
-/// Names of all kinds of agents: yours and the built-in ones.
-pub fn agent_names(toml: &TownToml) -> Vec<String> {
-    let built_in = BUILT_IN.iter().map(|kind| kind.name.to_owned());
-    let mut names: Vec<String> = toml.agents.keys().cloned().chain(built_in).collect();
-    names.sort();
-    names.dedup();
-    names
+/// A recipe, and what came up while it was composed.
+pub struct Composed {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The kind of agent, and who chose it; `None` for a command that a file spells out.
+    pub agent: Option<AgentChoice>,
+    /// Set if a file that decides about it cannot be used. The recipe is then not the one that it should be started from.
+    pub hold: Option<Hold>,
 }
 
 /// Composes the recipe of an object.
 pub fn recipe<'a>(
+    files: &'a TownFiles,
     toml: &'a TownToml,
-    root: &Path,
     address: &Address,
     session: String,
     settings: &Settings<'a>,
-) -> Result<Recipe, UnknownAgent<'a>> {
+) -> Result<Composed, UnknownAgent<'a>> {
+    let root = files.root.path();
     let mut env = BTreeMap::new();
-    let command = match settings.command {
-        Some(command) => command.to_vec(),
+    let (command, agent, hold) = match settings.command {
+        Some(command) => (command.to_vec(), None, None),
         None => {
-            let (name, path) = match &settings.agent {
-                Some((name, path)) => (*name, Some(path.clone())),
-                None => (toml.defaults.agent.as_str(), Some(vec!["defaults", "agent"])),
-            };
-            let (command, agent_env) = agent(toml, name).ok_or(UnknownAgent { name, path })?;
-            env.extend(agent_env);
-            command
+            let chosen = kind(files, toml, address, settings)?;
+            env.extend(chosen.agent.env);
+            (chosen.agent.command, chosen.choice, chosen.hold)
         }
     };
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -95,23 +99,53 @@ pub fn recipe<'a>(
         Some(directory) => vec![root.join(fill(directory, address))],
         None => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
     };
-    Ok(Recipe { session, directories, command, env })
+    Ok(Composed { recipe: Recipe { session, directories, command, env }, agent, hold })
 }
 
-/// The command and environment of a kind of agent: yours, the built-in one, or your environment on the built-in command.
-fn agent(toml: &TownToml, name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
-    let built_in = BUILT_IN.iter().find(|kind| kind.name == name);
-    let yours = toml.agents.get(name);
-    let mut env: BTreeMap<String, String> = built_in
-        .map(|kind| kind.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-        .unwrap_or_default();
-    if let Some(AgentTable { env: more, .. }) = yours {
-        env.extend(more.clone());
+/// A kind of agent, as far as the files tell it.
+struct Chosen {
+    agent: Agent,
+    choice: Option<AgentChoice>,
+    hold: Option<Hold>,
+}
+
+/// The kind of agent of an object. A mistake in `town.toml` is one; what a file of gt's leaves open holds the object back, in the place of
+/// another agent.
+fn kind<'a>(
+    files: &'a TownFiles,
+    toml: &'a TownToml,
+    address: &Address,
+    settings: &Settings<'a>,
+) -> Result<Chosen, UnknownAgent<'a>> {
+    let held = |hold| Chosen { agent: agents::default(), choice: None, hold: Some(hold) };
+    let choice = match choice::choose(files, toml, address, settings.agent.as_ref()) {
+        Ok(choice) => choice,
+        Err(hold) => return Ok(held(hold)),
+    };
+    let origin = match &choice.by {
+        By::TownToml(path) => files
+            .town
+            .as_ref()
+            .and_then(|town| town.positions.nearest(path))
+            .map_or(Origin::Default, |position| Origin::At(position.clone())),
+        By::Gt(position) => Origin::At((*position).clone()),
+        By::Nobody => Origin::Default,
+    };
+    match agents::find(files, toml, address, choice.name) {
+        Ok(agent) => {
+            let choice = AgentChoice { name: choice.name.to_owned(), origin };
+            Ok(Chosen { agent, choice: Some(choice), hold: None })
+        }
+        Err(NoAgent::Unread(hold)) => Ok(held(hold)),
+        Err(NoAgent::Unknown) => match choice.by {
+            By::TownToml(path) => Err(UnknownAgent { name: choice.name, path }),
+            By::Gt(_) | By::Nobody => {
+                let name = excerpt(choice.name, NAME_SHOWN);
+                let why = Why::new(format!("there is no agent `{}`", name.escape_debug()));
+                Ok(held(Hold::new(HoldKind::Unreadable(why), origin)))
+            }
+        },
     }
-    let command = yours
-        .and_then(|agent| agent.command.clone())
-        .or_else(|| built_in.map(|kind| kind.command.iter().map(|word| (*word).to_owned()).collect()))?;
-    Some((command, env))
 }
 
 /// Who the agent is, in gt's variables: gt and bd in it act in this name. The bare `GT_ROLE` is that of gt before 0.6, the

@@ -46,7 +46,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
     let mut verdict = Verdict {
         address: object.address.clone(),
         wanted: hold.as_ref().map(|hold| hold.kind.clone()),
-        drifted: drifted(&state, object),
+        drifted: drifted(&state, object) && !is_recipe_in_doubt(hold.as_deref()),
         evidence: evidence(&state),
         state,
         decision: Decision::Nothing,
@@ -244,6 +244,11 @@ pub(super) fn held_by(verdict: &mut Verdict, hold: &Hold) {
     if let Some(until) = hold.until {
         verdict.evidence.push(Evidence::now(format!("until {until}")));
     }
+}
+
+/// Whether a file that decides about it cannot be read: then its recipe may be another one.
+fn is_recipe_in_doubt(hold: Option<&Hold>) -> bool {
+    hold.is_some_and(|hold| matches!(hold.kind, HoldKind::Unreadable(_)))
 }
 
 fn drifted(state: &State, object: &Object) -> bool {

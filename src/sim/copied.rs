@@ -19,6 +19,7 @@ use crate::observed::tmux::Socket;
 use crate::observed::{Place, PlaceWanted, places};
 use crate::town::TownRoot;
 use crate::town::files::TownFiles;
+use crate::town::files::agents::{AGENTS_JSON, path_of};
 use crate::town::files::daemon::{DAEMON_JSON, SETTINGS_JSON};
 use crate::town::files::rigs::RIGS_JSON;
 use crate::town::files::stops::{ESTOP, SHUTDOWN_LOCK};
@@ -72,7 +73,11 @@ impl CopiedTown {
             }
         };
         [TOWN_TOML, RIGS_JSON, DAEMON_JSON, SETTINGS_JSON, ESTOP].into_iter().for_each(&mut copy);
+        copy(AGENTS_JSON);
         for rig in files.wisps.keys() {
+            for file in [SETTINGS_JSON, AGENTS_JSON] {
+                copy(&path_of(Some(rig), file));
+            }
             copy(&format!(".beads-wisp/config/{rig}.json"));
             copy(&format!("{ESTOP}.{rig}"));
         }

@@ -15,7 +15,7 @@ use crate::plan::{Options, Plan, plan};
 use crate::town::TownRoot;
 use crate::town::files::stops::{Stop, Stops};
 use crate::town::files::town_toml::parse_town_toml;
-use crate::town::files::{DisabledPatrols, TownFiles};
+use crate::town::files::{DisabledPatrols, Starts, TownFiles};
 use crate::town::source::Source;
 
 pub use super::words::{says, steps};
@@ -74,6 +74,7 @@ pub fn files(text: &str) -> TownFiles {
         disabled_patrols: DisabledPatrols::default(),
         wisps: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
+        starts: Starts::default(),
         warnings: Vec::new(),
     }
 }

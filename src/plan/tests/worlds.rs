@@ -153,6 +153,7 @@ fn object(of: Address) -> Object {
     Object {
         address: of,
         spec: recipe.spec(),
+        agent: None,
         recipe,
         after: BTreeSet::new(),
         wave: 0,

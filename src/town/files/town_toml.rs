@@ -71,17 +71,12 @@ pub enum Naming {
 }
 
 /// `[defaults]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DefaultsTable {
-    /// The kind of agent that runs where no role, rig or worker names another.
-    pub agent: String,
-}
-
-impl Default for DefaultsTable {
-    fn default() -> Self {
-        Self { agent: "claude".to_owned() }
-    }
+    /// The kind of agent that runs where no role, rig or worker names another. Where this is absent, gt's settings say; where they are
+    /// silent too, it is `claude`.
+    pub agent: Option<String>,
 }
 
 /// `[agents.<name>]`: a kind of agent.

@@ -10,7 +10,7 @@ use gtctl::town::files::rigs::{RIGS_JSON, parse_rigs};
 use gtctl::town::files::stops::read_stops;
 use gtctl::town::files::town_toml::{RigState, TOWN_TOML, parse_town_toml};
 use gtctl::town::files::wisp::{read_wisp, wisp_file};
-use gtctl::town::{DaemonFile, RigsFile, Stops, Town, TownFiles, TownRoot, read_all, set_rig_state};
+use gtctl::town::{DaemonFile, RigsFile, Starts, Stops, Town, TownFiles, TownRoot, read_all, set_rig_state};
 
 use super::Verdict;
 use super::rules::{self, source, text};
@@ -196,6 +196,7 @@ fn town_of(
         disabled_patrols: gtctl::town::DisabledPatrols::default(),
         wisps: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
+        starts: Starts::default(),
         warnings: Vec::new(),
     }
 }

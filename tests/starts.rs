@@ -1,0 +1,136 @@
+//! How agents are started: which kind, from which files, in which environment, with which first words.
+
+mod common;
+
+use std::fs;
+
+use common::{Fake, SOON, TestTown, agents};
+use serde_json::{Value, json};
+
+/// A Gas Town whose agents nothing but gt's own files choose.
+fn gas_town(rigs: &[&str]) -> TestTown {
+    let town = TestTown::new().workspace(rigs, Fake::Ok);
+    town.remove("defaults");
+    town
+}
+
+/// What `validate` says of an object.
+#[track_caller]
+fn object(town: &TestTown, address: &str) -> Value {
+    let ran = town.gtctl(&["validate", "-o", "json"]).exits(0);
+    let all: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found = all["objects"].as_array().unwrap().iter().find(|one| one["address"] == address).cloned();
+    found.unwrap_or_else(|| panic!("no {address} in {all:#}"))
+}
+
+/// The kind of agent of an object, and the file that chose it.
+#[track_caller]
+fn chosen(town: &TestTown, address: &str) -> (String, String) {
+    let agent = object(town, address)["agent"].clone();
+    let file = agent["origin"]["at"]["file"].as_str().unwrap_or("nobody").to_owned();
+    (agent["name"].as_str().unwrap_or_default().to_owned(), file)
+}
+
+fn pair(name: &str, file: &str) -> (String, String) {
+    (name.to_owned(), file.to_owned())
+}
+
+// --- which agent
+
+#[test]
+fn the_kind_of_agent_is_chosen_in_gts_order_and_town_toml_comes_first() {
+    let town = gas_town(&["a"]);
+    town.town_toml("[rigs.a.crew.max]\n");
+    let of_town = |settings: Value| town.file("settings/config.json", &settings.to_string());
+    let of_rig = |settings: Value| town.file("a/settings/config.json", &settings.to_string());
+    assert_eq!(chosen(&town, "a/witness"), pair("claude", "nobody"));
+
+    of_town(json!({"default_agent": "gemini"}));
+    assert_eq!(chosen(&town, "a/witness"), pair("gemini", "settings/config.json"));
+    of_rig(json!({"type": "rig-settings", "version": 1, "agent": "codex"}));
+    assert_eq!(chosen(&town, "a/witness"), pair("codex", "a/settings/config.json"));
+    of_town(json!({"default_agent": "gemini", "role_agents": {"witness": "amp"}}));
+    assert_eq!(chosen(&town, "a/witness"), pair("amp", "settings/config.json"));
+    assert_eq!(chosen(&town, "a/refinery"), pair("codex", "a/settings/config.json"));
+    of_rig(json!({"agent": "codex", "role_agents": {"witness": "auggie", "crew": "cursor"}}));
+    assert_eq!(chosen(&town, "a/witness"), pair("auggie", "a/settings/config.json"));
+
+    assert_eq!(chosen(&town, "a/crew/max"), pair("cursor", "a/settings/config.json"));
+    of_town(json!({"crew_agents": {"max": "amp"}}));
+    assert_eq!(chosen(&town, "a/crew/max"), pair("amp", "settings/config.json"));
+    of_rig(json!({"role_agents": {"crew": "cursor"}, "worker_agents": {"max": "copilot"}}));
+    assert_eq!(chosen(&town, "a/crew/max"), pair("copilot", "a/settings/config.json"));
+
+    town.set("defaults", "agent = 'vibe'");
+    assert_eq!(chosen(&town, "a/crew/max"), pair("vibe", "town.toml"));
+    town.set("roles.crew", "agent = 'pi'");
+    assert_eq!(chosen(&town, "a/crew/max"), pair("pi", "town.toml"));
+    let place = town.place_of("town.toml", "agent = 'pi'");
+    town.gtctl(&["validate"]).exits(0).says(&format!("agent pi by {place}"));
+    let all = town.gtctl(&["validate", "--effective"]).exits(0);
+    let line = all.stdout.lines().find(|line| line.starts_with("a/crew/max: agent"));
+    assert!(line.is_some_and(|line| line.contains("pi") && line.contains(&place)), "{all}");
+}
+
+#[test]
+fn a_kind_that_gts_files_define_runs_under_its_name() {
+    let town = gas_town(&["a", "b"]);
+    let fake = Fake::Ok.command(town.root());
+    let mine = json!({"command": fake[0], "args": ["-x", "two words"], "env": {"MINE": "1"}});
+    let settings = json!({"default_agent": "mine"});
+    town.file("settings/config.json", &settings.to_string());
+    town.file("settings/agents.json", &json!({"version": 1, "agents": {"mine": mine}}).to_string());
+    // The rig's own of the same name is nearer.
+    let other = json!({"mine": {"command": fake[0], "args": []}});
+    town.file("b/settings/config.json", &json!({"agents": other}).to_string());
+    town.once().exits(0);
+    let life = town.life("a/witness");
+    assert!(life.argv().ends_with(&["-x".to_owned(), "two words".to_owned()]), "{:?}", life.argv());
+    assert_eq!(life.environ().get("MINE").map(String::as_str), Some("1"));
+    assert!(!town.life("b/witness").argv().contains(&"-x".to_owned()));
+}
+
+#[test]
+fn what_gts_files_leave_open_is_held_and_never_replaced_by_another_agent() {
+    let town = gas_town(&["a", "b"]);
+    town.file("a/settings/config.json", &json!({"agent": "no-such-kind"}).to_string());
+    town.file("b/settings/config.json", &json!({"agent": "fake"}).to_string());
+    town.once();
+    assert_eq!(town.start_count("b/witness"), 1);
+    assert_eq!(town.start_count("a/witness"), 0);
+    town.plan().assert_held("a/witness", "layer-unreadable");
+    town.gtctl(&["why", "a/witness"]).says("no-such-kind").says("a/settings/config.json:1");
+
+    // A kind that gtctl knows and the machine has not.
+    town.file("a/settings/config.json", &json!({"agent": "vibe"}).to_string());
+    town.plan().assert_held("a/witness", "program-missing");
+    town.gtctl(&["why", "a/witness"]).says("vibe");
+}
+
+#[test]
+fn settings_that_are_torn_hold_back_their_rig_alone_and_end_nothing() {
+    let town = gas_town(&["a", "b"]);
+    for rig in ["a", "b"] {
+        town.file(&format!("{rig}/settings/config.json"), &json!({"agent": "fake"}).to_string());
+    }
+    let controller = town.controller();
+    let lives = town.wait_all_alive(&["a/witness", "b/witness"], SOON);
+    town.file("a/settings/config.json", "{\"agent\":\"fa");
+    controller.passes(2);
+    town.wait_until("it is noticed", SOON, || town.plan().reason("a/witness") == "layer-unreadable");
+    assert!(lives.iter().all(|life| life.is_alive()));
+    assert_eq!(town.plan().verdict("a/witness")["drifted"], false, "what cannot be read is no other recipe");
+    lives.iter().for_each(|life| life.kill());
+    town.wait_replaced("b/witness", lives[1], SOON);
+    controller.passes(2);
+    assert_eq!(town.start_count("a/witness"), 1);
+    town.gtctl(&["validate"]).exits(0).says("a/settings/config.json");
+
+    // A file that is gone is no instruction to run the default.
+    town.file("a/settings/config.json", &json!({"agent": "fake"}).to_string());
+    town.wait_alive("a/witness");
+    fs::remove_file(town.path("a/settings/config.json")).unwrap();
+    controller.passes(2);
+    town.gtctl(&["validate"]).exits(6).says("a/settings/config.json is gone");
+    assert_eq!(town.start_count("a/witness"), 2);
+}
