@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{Fake, SOON, TestTown, agents};
+use common::{Fake, SOON, TestTown};
 use serde_json::{Value, json};
 
 /// A Gas Town whose agents nothing but gt's own files choose.
@@ -133,4 +133,76 @@ fn settings_that_are_torn_hold_back_their_rig_alone_and_end_nothing() {
     controller.passes(2);
     town.gtctl(&["validate"]).exits(6).says("a/settings/config.json is gone");
     assert_eq!(town.start_count("a/witness"), 2);
+}
+
+// --- role files
+
+#[test]
+fn role_files_are_merged_field_by_field_and_town_toml_comes_first() {
+    let town = gas_town(&["a", "b"]);
+    let fake = Fake::Ok.command(town.root());
+    let of_town = format!(
+        "[session]\nwork_dir = '{{town}}/place/{{rig}}'\nstart_command = 'exec FROM=start \"{}\" --rig {{rig}} \"two words\"'\n\
+         [env]\nWHO = '{{rig}}/{{role}}'\nWHERE = 'town'\n",
+        fake[0]
+    );
+    town.file("roles/witness.toml", &of_town);
+    town.file("b/roles/witness.toml", "[env]\nWHERE = 'rig b'\n");
+    town.make_dirs(&["place/a", "place/b", "elsewhere"]);
+    town.set("rigs.a", "roles.refinery.enabled = false");
+    town.set("rigs.b", "roles.refinery.enabled = false");
+    town.once().exits(0);
+    let (a, b) = (town.life("a/witness"), town.life("b/witness"));
+    for (life, rig, place) in [(a, "a", "town"), (b, "b", "rig b")] {
+        assert!(life.argv().ends_with(&["--rig".to_owned(), rig.to_owned(), "two words".to_owned()]));
+        assert_eq!(life.directory(), town.path(&format!("place/{rig}")));
+        let env = life.environ();
+        let says = |name: &str| env.get(name).map(String::as_str);
+        assert_eq!(says("WHO"), Some(format!("{rig}/witness").as_str()));
+        assert_eq!((says("WHERE"), says("FROM")), (Some(place), Some("start")));
+    }
+    assert_eq!(chosen(&town, "a/witness"), pair("claude", "roles/witness.toml"));
+
+    town.set("roles.witness", "directory = 'elsewhere'");
+    let says = object(&town, "a/witness");
+    assert_eq!(says["directories"], json!([town.path("elsewhere")]));
+    // Another agent is not replaced by a command for claude.
+    town.set("roles.witness", "agent = 'fake'");
+    assert_eq!(object(&town, "a/witness")["command"], json!(fake));
+    town.gtctl(&["validate"])
+        .exits(0)
+        .says("`session.start_command` has no effect")
+        .says("roles/witness.toml:3");
+}
+
+#[test]
+fn what_is_wrong_in_a_role_file_is_told_with_its_place_and_holds_its_role_back() {
+    let town = gas_town(&["a"]);
+    town.set("defaults", "agent = 'fake'");
+    town.file(
+        "roles/refinery.toml",
+        "nugde = 'x'\n[session]\npattern = 'other-{rig}'\nneeds_pre_sync = true\n",
+    );
+    let ran = town.gtctl(&["validate"]).exits(0).says("`nugde` has no effect").says("roles/refinery.toml:1");
+    ran.says("did you mean `nudge`").says("`other-a`").says("`gt-a-refinery`").says("roles/refinery.toml:3");
+
+    town.file("a/roles/witness.toml", "[session]\nstart_command = 'cd x && claude'\n");
+    town.once();
+    assert_eq!((town.start_count("a/witness"), town.start_count("a/refinery")), (0, 1));
+    town.plan().assert_held("a/witness", "layer-unreadable");
+    town.gtctl(&["why", "a/witness"]).says("needs a shell for `&`").says("a/roles/witness.toml:2");
+}
+
+#[test]
+fn a_role_file_that_changes_is_noticed() {
+    let town = gas_town(&["a"]);
+    town.set("defaults", "agent = 'fake'");
+    town.make_dirs(&["a/roles"]);
+    let _controller = town.controller();
+    let old = town.wait_alive("a/witness").life().unwrap();
+    assert_eq!(town.plan().verdict("a/witness")["drifted"], false);
+    town.file("a/roles/witness.toml", "[env]\nNEW = '1'\n");
+    town.gtctl(&["restart", "a/witness"]).exits(0);
+    assert!(!old.is_alive());
+    assert_eq!(town.life("a/witness").environ().get("NEW").map(String::as_str), Some("1"));
 }

@@ -9,7 +9,6 @@ use crate::model::{Address, Stamp};
 use crate::report::words;
 use crate::town::TownRoot;
 use crate::town::diagnostic::Diagnostic;
-use crate::town::files::agents::{AGENTS_JSON, SETTINGS_JSON};
 use crate::town::files::stops::read_stops;
 use crate::town::files::{TownFiles, reread_all};
 
@@ -135,9 +134,6 @@ fn present(files: &TownFiles) -> BTreeSet<String> {
 
 /// Whether a file that was there would matter: those of a rig go with the rig.
 fn is_of(files: &TownFiles, file: &str) -> bool {
-    let of_a_rig = file.strip_suffix(SETTINGS_JSON).or_else(|| file.strip_suffix(AGENTS_JSON));
-    match of_a_rig.and_then(|directory| directory.strip_suffix('/')) {
-        Some(rig) => files.rig_names().iter().any(|name| name.as_str() == rig),
-        None => true,
-    }
+    let of_a_rig = file.split_once("/settings/").or_else(|| file.split_once("/roles/"));
+    of_a_rig.is_none_or(|(rig, _)| files.rig_names().iter().any(|name| name.as_str() == rig))
 }

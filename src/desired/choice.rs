@@ -92,7 +92,7 @@ pub fn layers<'a>(
     starts: &'a Starts,
     address: &Address,
     file: &str,
-) -> impl Iterator<Item = (&'a Layer, String)> {
+) -> impl Iterator<Item = (&'a Layer, String)> + use<'a> {
     let of_rig = address.rig().and_then(|rig| Some((starts.rigs.get(rig)?, path_of(Some(rig), file))));
     of_rig.into_iter().chain([(&starts.town, file.to_owned())])
 }

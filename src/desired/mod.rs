@@ -11,7 +11,9 @@ mod holds;
 mod names;
 mod order;
 mod recipes;
+mod role_files;
 
 pub use build::desire;
 pub use graph::{AgentChoice, Desired, Object, Policy, Recipe};
 pub use holds::{Hold, HoldKind};
+pub use role_files::remarks;

@@ -7,6 +7,7 @@ use super::agents::{self, Agent, NoAgent};
 use super::choice::{self, By};
 use super::graph::{AgentChoice, Recipe};
 use super::holds::{Hold, HoldKind};
+use super::role_files::RoleSays;
 use crate::model::{Address, Origin, Why, excerpt};
 use crate::town::files::TownFiles;
 use crate::town::files::town_toml::{Naming, RoleTable, TownToml};
@@ -84,22 +85,45 @@ pub fn recipe<'a>(
     settings: &Settings<'a>,
 ) -> Result<Composed, UnknownAgent<'a>> {
     let root = files.root.path();
-    let mut env = BTreeMap::new();
-    let (command, agent, hold) = match settings.command {
-        Some(command) => (command.to_vec(), None, None),
+    let role = RoleSays::of(files, address);
+    let (command, mut env, agent, hold) = match settings.command {
+        Some(command) => (command.to_vec(), BTreeMap::new(), None, None),
         None => {
-            let chosen = kind(files, toml, address, settings)?;
-            env.extend(chosen.agent.env);
-            (chosen.agent.command, chosen.choice, chosen.hold)
+            let Chosen { agent, choice, hold } = kind(files, toml, address, settings)?;
+            let start = role.start_command(files).filter(|_| may_be_replaced(toml, settings, &choice));
+            match start {
+                None => (agent.command, agent.env, choice, hold),
+                Some(said) => {
+                    let mut env = agent.env;
+                    env.extend(said.value.env.iter().cloned());
+                    let fill = |word: &String| role.fill(word);
+                    let origin = Origin::At(said.at.clone());
+                    let choice = AgentChoice { name: choice::DEFAULT.to_owned(), origin };
+                    (said.value.argv.iter().map(fill).collect(), env, Some(choice), hold)
+                }
+            }
         }
     };
+    env.extend(role.env(files));
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     env.extend(identity(toml.town.naming, root, address));
-    let directories = match settings.directory {
-        Some(directory) => vec![root.join(fill(directory, address))],
-        None => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
+    let directories = match (settings.directory, role.work_dir(files)) {
+        (Some(directory), _) => vec![root.join(fill(directory, address))],
+        (None, Some(directory)) => vec![root.join(directory)],
+        (None, None) => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
     };
+    let hold = hold.or_else(|| role.unread(files));
     Ok(Composed { recipe: Recipe { session, directories, command, env }, agent, hold })
+}
+
+/// Whether the start command of a role file counts, as in gt: it is for claude, and claude is what gt's own files come to.
+pub(super) fn may_be_replaced(
+    toml: &TownToml,
+    settings: &Settings<'_>,
+    choice: &Option<AgentChoice>,
+) -> bool {
+    let is_claude = choice.as_ref().is_some_and(|choice| choice.name == choice::DEFAULT);
+    is_claude && settings.agent.is_none() && toml.defaults.agent.is_none()
 }
 
 /// A kind of agent, as far as the files tell it.

@@ -3,14 +3,17 @@
 //! What cannot be read is unknown, and holds back whatever would be started by it (law 11): another agent is never put in its place.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use jsonc_parser::ast::{Object, Value};
+use jsonc_parser::common::Ranged;
 
 use super::json::Reader;
+use super::roles::{ROLES, RoleFile, parse_role, role_file};
 use crate::machine::Disk;
 use crate::model::{Name, Position, Seen, Why};
-use crate::town::diagnostic::Diagnostic;
+use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::source::{self, Source};
 
 /// The town's settings; a rig's are at the same path below the rig.
@@ -29,6 +32,15 @@ pub struct Said<T> {
     pub value: T,
     /// Where.
     pub at: Position,
+    /// The bytes of the file.
+    pub span: Range<usize>,
+}
+
+impl<T> Said<T> {
+    /// Points at it.
+    pub fn label(&self, text: &str) -> Label {
+        Label::at(&self.at.file, self.span.clone(), text)
+    }
 }
 
 /// What the settings of a town or of a rig say of agents.
@@ -78,13 +90,20 @@ pub struct Layer {
     pub settings: Seen<AgentSettings>,
     /// `settings/agents.json`; `None` if there is none.
     pub kinds: Seen<Option<BTreeMap<String, CustomAgent>>>,
+    /// `roles/<role>.toml`, of those that are there, by role.
+    pub roles: BTreeMap<&'static str, Seen<RoleFile>>,
     /// Which of its files are there, readable or not, by their paths in the town.
     pub there: Vec<String>,
 }
 
 impl Default for Layer {
     fn default() -> Self {
-        Self { settings: Seen::Known(AgentSettings::default()), kinds: Seen::Known(None), there: Vec::new() }
+        Self {
+            settings: Seen::Known(AgentSettings::default()),
+            kinds: Seen::Known(None),
+            roles: BTreeMap::new(),
+            there: Vec::new(),
+        }
     }
 }
 
@@ -120,7 +139,21 @@ pub fn read_layer(disk: &dyn Disk, root: &Path, rig: Option<&Name>) -> (Layer, V
     if kinds != Seen::Known(None) {
         there.push(path_of(rig, AGENTS_JSON));
     }
-    (Layer { settings, kinds, there }, warnings)
+    let mut roles = BTreeMap::new();
+    for role in ROLES {
+        let path = path_of(rig, &role_file(role));
+        let file = match read(disk, root, &path, &mut warnings, parse_role) {
+            Seen::Known(None) => continue,
+            Seen::Known(Some((file, more))) => {
+                warnings.extend(more);
+                Seen::Known(file)
+            }
+            Seen::Unknown(why) => Seen::Unknown(why),
+        };
+        there.push(path);
+        roles.insert(*role, file);
+    }
+    (Layer { settings, kinds, roles, there }, warnings)
 }
 
 /// A file, if it is there and right; what is wrong with it is a warning, for it holds back only what it would decide.
@@ -202,7 +235,7 @@ fn version<'a>(reader: &mut Reader<'a>, file: &Object<'a>) {
 fn said<'a>(reader: &mut Reader<'a>, object: &Object<'a>, name: &str) -> Option<Said<String>> {
     let (text, value) = reader.string(object, name)?;
     let at = reader.position(value);
-    (!text.is_empty()).then(|| Said { value: text.to_owned(), at })
+    (!text.is_empty()).then(|| Said { value: text.to_owned(), at, span: value.start()..value.end() })
 }
 
 fn all_said<'a>(reader: &mut Reader<'a>, file: &Object<'a>, name: &str) -> BTreeMap<String, Said<String>> {
@@ -219,7 +252,8 @@ fn all_said<'a>(reader: &mut Reader<'a>, file: &Object<'a>, name: &str) -> BTree
         };
         if !text.is_empty() {
             let at = reader.position(&property.value);
-            all.insert(property.name.as_str().to_owned(), Said { value: text, at });
+            let span = property.value.start()..property.value.end();
+            all.insert(property.name.as_str().to_owned(), Said { value: text, at, span });
         }
     }
     all

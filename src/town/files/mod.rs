@@ -5,6 +5,8 @@ mod check;
 pub mod daemon;
 mod json;
 pub mod rigs;
+pub mod roles;
+pub mod start_command;
 pub mod stops;
 pub mod town_toml;
 pub mod wisp;
