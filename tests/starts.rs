@@ -206,3 +206,158 @@ fn a_role_file_that_changes_is_noticed() {
     assert!(!old.is_alive());
     assert_eq!(town.life("a/witness").environ().get("NEW").map(String::as_str), Some("1"));
 }
+
+// --- environment
+
+/// What gt 1.0 gives each role, with `{root}` for the town.
+const ENVIRONMENT: &[(&str, &[(&str, &str)])] = &[
+    (
+        "mayor",
+        &[
+            ("GT_ROLE", "mayor"),
+            ("GT_SESSION", "hq-mayor"),
+            ("BD_ACTOR", "mayor"),
+            ("GIT_AUTHOR_NAME", "mayor"),
+        ],
+    ),
+    (
+        "deacon",
+        &[
+            ("GT_ROLE", "deacon"),
+            ("GT_SESSION", "hq-deacon"),
+            ("BD_ACTOR", "deacon"),
+            ("GIT_AUTHOR_NAME", "deacon"),
+        ],
+    ),
+    (
+        "a/witness",
+        &[
+            ("GT_ROLE", "a/witness"),
+            ("GT_RIG", "a"),
+            ("GT_SESSION", "a-witness"),
+            ("BD_ACTOR", "a/witness"),
+            ("GIT_AUTHOR_NAME", "a/witness"),
+        ],
+    ),
+    (
+        "a/refinery",
+        &[("GT_ROLE", "a/refinery"), ("GT_RIG", "a"), ("GT_REFINERY", "1"), ("BD_ACTOR", "a/refinery")],
+    ),
+    (
+        "a/crew/max",
+        &[
+            ("GT_ROLE", "a/crew/max"),
+            ("GT_RIG", "a"),
+            ("GT_CREW", "max"),
+            ("BD_ACTOR", "a/crew/max"),
+            ("GIT_AUTHOR_NAME", "max"),
+            ("BEADS_AGENT_NAME", "a/max"),
+        ],
+    ),
+];
+
+/// What each of them has beside that.
+const OF_ALL: &[(&str, &str)] = &[
+    ("GT_ROOT", "{root}"),
+    ("GIT_CEILING_DIRECTORIES", "{root}"),
+    ("GT_AGENT", "fake"),
+    ("GT_PROCESS_NAMES", "ok.sh"),
+    ("CLAUDECODE", ""),
+    ("NODE_OPTIONS", ""),
+    ("CLAUDE_CODE_EFFORT_LEVEL", "high"),
+    ("BD_BACKUP_ENABLED", "false"),
+    ("BEADS_DOLT_AUTO_START", "0"),
+    ("GT_DOLT_PORT", "3310"),
+];
+
+/// A town with one of each role.
+fn every_role() -> TestTown {
+    let town = gas_town(&["a"]);
+    town.set("defaults", "agent = 'fake'");
+    town.set("town", "naming = 'prefix'");
+    town.set("roles.mayor", "enabled = true");
+    town.set("roles.deacon", "enabled = true");
+    town.set("rigs.a.crew.max", "enabled = true");
+    town.make_dirs(&["a/crew/max"]);
+    town.file("mayor/daemon.json", &json!({"env": {"GT_DOLT_PORT": "3310"}}).to_string());
+    town
+}
+
+#[test]
+fn each_role_has_gts_environment_at_its_first_start_and_at_each_other_one() {
+    let town = every_role();
+    town.once().exits(0);
+    let root = town.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let check = |object: &str, own: &[(&str, &str)]| {
+        let env = town.life(object).environ();
+        for (name, value) in own.iter().chain(OF_ALL) {
+            let value = value.replace("{root}", &root);
+            assert_eq!(env.get(*name), Some(&value), "{name} of {object}");
+        }
+        for name in ["GT_RIG", "GT_CREW", "GT_POLECAT", "GT_REFINERY", "BEADS_AGENT_NAME"] {
+            let is_own = own.iter().any(|(own, _)| *own == name);
+            assert_eq!(env.contains_key(name), is_own, "{name} of {object}");
+        }
+        let incarnation = town.alive(object).unwrap().incarnation().to_owned();
+        assert_eq!(env.get("GT_RUN"), Some(&incarnation), "gt's name of this one life");
+    };
+    ENVIRONMENT.iter().for_each(|(object, own)| check(object, own));
+    let _controller = town.controller();
+    for (object, own) in ENVIRONMENT {
+        let old = town.life(object);
+        old.kill();
+        town.wait_replaced(object, old, SOON);
+        check(object, own);
+    }
+}
+
+#[test]
+fn gt_finds_in_the_session_which_pane_to_type_into() {
+    let town = every_role();
+    town.once().exits(0);
+    let told = |object: &str| {
+        let session = town.alive(object).unwrap();
+        let ran = town.tmux(&["show-environment", "-t", &format!("{}:", session.id), "GT_PANE_ID"]);
+        (ran.stdout.trim().to_owned(), format!("GT_PANE_ID={}", session.pane))
+    };
+    for object in ["mayor", "deacon", "a/crew/max"] {
+        let (told, pane) = told(object);
+        assert_eq!(told, pane, "{object}");
+    }
+    assert_eq!(told("a/witness").0, "", "gt does not tell it of a witness");
+    // The pane is gone, and the agent is started in another one.
+    let session = town.alive("mayor").unwrap();
+    town.tmux(&["new-window", "-t", &format!("{}:", session.id), "cat"]).exits(0);
+    town.tmux(&["kill-pane", "-t", &session.pane]).exits(0);
+    town.once().exits(0);
+    let target = format!("{}:", session.id);
+    let panes = town.tmux(&["list-panes", "-s", "-t", &target, "-F", "#{@gtctl_agent} #{pane_id}"]).stdout;
+    let agents: Vec<&str> = panes.lines().filter(|line| !line.starts_with(' ')).collect();
+    let [agent] = agents.as_slice() else { panic!("{panes}") };
+    let pane = agent.split_once(' ').unwrap().1;
+    assert_ne!(pane, session.pane);
+    let told = town.tmux(&["show-environment", "-t", &target, "GT_PANE_ID"]).stdout;
+    assert_eq!(told.trim(), format!("GT_PANE_ID={pane}"));
+}
+
+#[test]
+fn files_change_what_is_a_default_and_not_who_an_agent_is() {
+    let town = every_role();
+    let settings = json!({"role_effort": {"witness": "low", "crew": "medium"}});
+    town.file("settings/config.json", &settings.to_string());
+    town.file("a/settings/config.json", &json!({"role_effort": {"crew": "max"}}).to_string());
+    town.file("roles/mayor.toml", "[env]\nGT_ROLE = 'overseer'\nNODE_OPTIONS = '--x'\n");
+    town.set("roles.deacon", "env = { CLAUDE_CODE_EFFORT_LEVEL = 'min', BD_ACTOR = 'somebody' }");
+    town.once().exits(0);
+    let says = |object: &str, name: &str| town.life(object).environ().get(name).cloned().unwrap_or_default();
+    for (object, effort) in
+        [("a/witness", "low"), ("a/refinery", "high"), ("a/crew/max", "max"), ("deacon", "min")]
+    {
+        assert_eq!(says(object, "CLAUDE_CODE_EFFORT_LEVEL"), effort, "{object}");
+    }
+    assert_eq!(
+        (says("mayor", "GT_ROLE"), says("mayor", "NODE_OPTIONS")),
+        ("mayor".to_owned(), "--x".to_owned())
+    );
+    assert_eq!(says("deacon", "BD_ACTOR"), "deacon");
+}

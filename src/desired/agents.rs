@@ -12,7 +12,7 @@ use crate::town::files::town_toml::TownToml;
 use super::choice::layers;
 use super::holds::{Hold, HoldKind};
 
-/// A built-in kind: its name, its command, its environment.
+/// A built-in kind.
 pub struct Kind {
     /// The name in `agent = "…"`.
     pub name: &'static str,
@@ -20,30 +20,49 @@ pub struct Kind {
     pub command: &'static [&'static str],
     /// Environment variables.
     pub env: &'static [(&'static str, &'static str)],
+    /// The names of its processes, for gt.
+    pub processes: &'static [&'static str],
+}
+
+impl Kind {
+    const fn new(
+        name: &'static str,
+        command: &'static [&'static str],
+        processes: &'static [&'static str],
+    ) -> Self {
+        Self { name, command, env: &[], processes }
+    }
+
+    const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
+        Self { env, ..self }
+    }
 }
 
 /// All built-in kinds, by name.
 pub const BUILT_IN: &[Kind] = &[
-    Kind { name: "amp", command: &["amp", "--dangerously-allow-all", "--no-ide"], env: &[] },
-    Kind { name: "auggie", command: &["auggie", "--allow-indexing"], env: &[] },
-    Kind { name: "claude", command: &["claude", "--dangerously-skip-permissions"], env: &[] },
-    Kind { name: "codex", command: &["codex", "--dangerously-bypass-approvals-and-sandbox"], env: &[] },
-    Kind { name: "copilot", command: &["copilot", "--yolo"], env: &[] },
-    Kind { name: "cursor", command: &["cursor-agent", "-f"], env: &[] },
-    Kind { name: "gemini", command: &["gemini", "--approval-mode", "yolo"], env: &[] },
-    Kind { name: "omp", command: &["omp", "--hook", ".omp/hooks/gastown-hook.ts"], env: &[] },
-    Kind { name: "opencode", command: &["opencode"], env: &[("OPENCODE_PERMISSION", r#"{"*":"allow"}"#)] },
-    Kind { name: "pi", command: &["pi", "-e", ".pi/extensions/gastown-hooks.js"], env: &[] },
-    Kind { name: "vibe", command: &["vibe", "--agent", "auto-approve"], env: &[] },
+    Kind::new("amp", &["amp", "--dangerously-allow-all", "--no-ide"], &["amp"]),
+    Kind::new("auggie", &["auggie", "--allow-indexing"], &["auggie"]),
+    Kind::new("claude", &["claude", "--dangerously-skip-permissions"], &["node", "claude"]),
+    Kind::new("codex", &["codex", "--dangerously-bypass-approvals-and-sandbox"], &["codex"]),
+    Kind::new("copilot", &["copilot", "--yolo"], &["copilot"]),
+    Kind::new("cursor", &["cursor-agent", "-f"], &["cursor-agent", "agent"]),
+    Kind::new("gemini", &["gemini", "--approval-mode", "yolo"], &["gemini"]),
+    Kind::new("omp", &["omp", "--hook", ".omp/hooks/gastown-hook.ts"], &["omp", "node", "bun"]),
+    Kind::new("opencode", &["opencode"], &["opencode", "node", "bun"])
+        .env(&[("OPENCODE_PERMISSION", r#"{"*":"allow"}"#)]),
+    Kind::new("pi", &["pi", "-e", ".pi/extensions/gastown-hooks.js"], &["pi", "node", "bun"]),
+    Kind::new("vibe", &["vibe", "--agent", "auto-approve"], &["vibe"]),
 ];
 
 /// A kind of agent, with all that a start needs of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Agent {
     /// Program and arguments; at least the program.
     pub command: Vec<String>,
     /// Its environment.
     pub env: BTreeMap<String, String>,
+    /// The names of its processes; empty if no kind tells them.
+    pub processes: Vec<String>,
 }
 
 /// Why there is no such kind.
@@ -67,8 +86,12 @@ pub fn find(files: &TownFiles, toml: &TownToml, address: &Address, name: &str) -
     };
     let Some(yours) = yours else { return base.ok_or(NoAgent::Unknown) };
     let command = yours.command.clone().or_else(|| base.as_ref().map(|base| base.command.clone()));
-    let mut agent = base.unwrap_or(Agent { command: Vec::new(), env: BTreeMap::new() });
-    agent.command = command.ok_or(NoAgent::Unknown)?;
+    let mut agent = base.unwrap_or_default();
+    let command = command.ok_or(NoAgent::Unknown)?;
+    if agent.command.first() != command.first() {
+        agent.processes = Vec::new();
+    }
+    agent.command = command;
     agent.env.extend(yours.env.clone());
     Ok(agent)
 }
@@ -111,7 +134,7 @@ fn built_in(name: &str) -> Option<&'static Kind> {
 }
 
 /// The built-in kind whose program this is.
-fn of_program(program: &str) -> Option<&'static Kind> {
+pub fn of_program(program: &str) -> Option<&'static Kind> {
     let file = Path::new(program).file_name()?.to_str()?;
     BUILT_IN.iter().find(|kind| kind.command.first() == Some(&file))
 }
@@ -121,6 +144,7 @@ fn of_kind(kind: &Kind) -> Agent {
     Agent {
         command: kind.command.iter().map(|word| (*word).to_owned()).collect(),
         env: kind.env.iter().map(owned).collect(),
+        processes: kind.processes.iter().map(|name| (*name).to_owned()).collect(),
     }
 }
 
@@ -128,13 +152,20 @@ fn of_kind(kind: &Kind) -> Agent {
 fn of_custom(name: &str, custom: &CustomAgent) -> Option<Agent> {
     let like = custom.provider.as_deref().and_then(built_in);
     let like = like.or_else(|| custom.command.as_deref().and_then(of_program)).or_else(|| built_in(name));
-    let base = like.map(of_kind).unwrap_or(Agent { command: Vec::new(), env: BTreeMap::new() });
+    let base = like.map(of_kind).unwrap_or_default();
     let program = custom.command.clone().or_else(|| base.command.first().cloned())?;
     let arguments = custom.args.clone().unwrap_or_else(|| base.command.iter().skip(1).cloned().collect());
-    let command = custom.wrapper.iter().cloned().chain([program]).chain(arguments).collect();
+    let command = custom.wrapper.iter().chain([&program]).cloned().chain(arguments).collect();
     let mut env = base.env;
     env.extend(custom.env.clone());
-    Some(Agent { command, env })
+    // The names are those of a program: another program has its own.
+    let same = base.command.first() == Some(&program);
+    let processes = match custom.processes.as_slice() {
+        [] if same => base.processes,
+        [] => Vec::new(),
+        names => names.to_vec(),
+    };
+    Some(Agent { command, env, processes })
 }
 
 /// Names of all kinds: `town.toml`'s, gt's and the built-in ones.

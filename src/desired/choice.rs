@@ -66,6 +66,12 @@ pub fn choose<'a>(
     })
 }
 
+/// How much gt's settings want the role to think; a file that cannot be read is a hold.
+pub fn effort<'a>(files: &'a TownFiles, address: &Address) -> Result<Option<&'a str>, Hold> {
+    let role = address.role().as_str();
+    Ok(first(&files.starts, address, |settings| settings.effort.get(role))?.map(|said| said.value.as_str()))
+}
+
 /// What the rig's settings say, or else the town's.
 fn first<'a>(
     starts: &'a Starts,

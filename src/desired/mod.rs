@@ -6,6 +6,7 @@
 mod agents;
 mod build;
 mod choice;
+mod environment;
 mod graph;
 mod holds;
 mod names;

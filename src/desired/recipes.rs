@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::agents::{self, Agent, NoAgent};
 use super::choice::{self, By};
+use super::environment::{self, Liveness};
 use super::graph::{AgentChoice, Recipe};
 use super::holds::{Hold, HoldKind};
 use super::role_files::RoleSays;
 use crate::model::{Address, Origin, Why, excerpt};
 use crate::town::files::TownFiles;
-use crate::town::files::town_toml::{Naming, RoleTable, TownToml};
+use crate::town::files::town_toml::{RoleTable, TownToml};
 
 /// The settings of an object after its layers are joined: what is said closest to it counts.
 #[derive(Debug, Clone, Default)]
@@ -86,10 +87,12 @@ pub fn recipe<'a>(
 ) -> Result<Composed, UnknownAgent<'a>> {
     let root = files.root.path();
     let role = RoleSays::of(files, address);
-    let (command, mut env, agent, hold) = match settings.command {
+    let mut processes = Vec::new();
+    let (command, env, agent, mut hold) = match settings.command {
         Some(command) => (command.to_vec(), BTreeMap::new(), None, None),
         None => {
             let Chosen { agent, choice, hold } = kind(files, toml, address, settings)?;
+            processes = agent.processes;
             let start = role.start_command(files).filter(|_| may_be_replaced(toml, settings, &choice));
             match start {
                 None => (agent.command, agent.env, choice, hold),
@@ -104,15 +107,19 @@ pub fn recipe<'a>(
             }
         }
     };
+    let mut env =
+        environment::defaults(files, address, &mut hold).into_iter().chain(env).collect::<BTreeMap<_, _>>();
     env.extend(role.env(files));
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    env.extend(identity(toml.town.naming, root, address));
+    let kind =
+        Liveness { name: agent.as_ref().map(|agent| agent.name.as_str()), processes, command: &command };
+    env.extend(environment::identity(toml.town.naming, root, address, &session, &kind));
     let directories = match (settings.directory, role.work_dir(files)) {
         (Some(directory), _) => vec![root.join(fill(directory, address))],
         (None, Some(directory)) => vec![root.join(directory)],
         (None, None) => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
     };
-    let hold = hold.or_else(|| role.unread(files));
+    hold = hold.or_else(|| role.unread(files));
     Ok(Composed { recipe: Recipe { session, directories, command, env }, agent, hold })
 }
 
@@ -170,46 +177,6 @@ fn kind<'a>(
             }
         },
     }
-}
-
-/// Who the agent is, in gt's variables: gt and bd in it act in this name. The bare `GT_ROLE` is that of gt before 0.6, the
-/// compound one that of later ones; `town.naming` tells them apart.
-fn identity(naming: Naming, root: &Path, address: &Address) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
-    set("GT_ROOT", root.display().to_string());
-    let actor = match address {
-        Address::Session(_) => return env,
-        Address::Boot => "deacon-boot".to_owned(),
-        other => other.to_string(),
-    };
-    let author = address.worker().map_or_else(|| actor.clone(), ToString::to_string);
-    let role = match (naming, address) {
-        (Naming::Rig, _) => address.role().to_string(),
-        (Naming::Prefix, Address::Boot) => "deacon/boot".to_owned(),
-        (Naming::Prefix, _) => address.to_string(),
-    };
-    set("GT_ROLE", role);
-    set("BD_ACTOR", actor);
-    set("GIT_AUTHOR_NAME", author);
-    if let Some(rig) = address.rig() {
-        set("GT_RIG", rig.to_string());
-    }
-    match address {
-        Address::Crew(rig, name) => {
-            set("GT_CREW", name.to_string());
-            set("BEADS_AGENT_NAME", format!("{rig}/{name}"));
-        }
-        Address::Polecat(rig, name) => {
-            set("GT_POLECAT", name.to_string());
-            set("BEADS_AGENT_NAME", format!("{rig}/{name}"));
-        }
-        Address::Refinery(_) => {
-            set("GT_REFINERY", "1".to_owned());
-        }
-        Address::Mayor | Address::Deacon | Address::Boot | Address::Witness(_) | Address::Session(_) => {}
-    }
-    env
 }
 
 /// Where gt starts each role; several where it has several layouts.

@@ -308,7 +308,8 @@ fn kind<'a>(reader: &mut Reader<'a>, object: &Object<'a>, at: Position) -> Custo
     }
 }
 
-fn environment<'a>(reader: &mut Reader<'a>, object: &Object<'a>) -> BTreeMap<String, String> {
+/// The variables of `env`.
+pub(super) fn environment<'a>(reader: &mut Reader<'a>, object: &Object<'a>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     let object = reader.object(object, "env");
     for property in object.map(|object| reader.entries(object)).unwrap_or_default() {
