@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{Fake, SOON, TestTown};
+use common::{Fake, SOON, TestTown, agents};
 use serde_json::{Value, json};
 
 /// A Gas Town whose agents nothing but gt's own files choose.
@@ -85,7 +85,7 @@ fn a_kind_that_gts_files_define_runs_under_its_name() {
     town.file("b/settings/config.json", &json!({"agents": other}).to_string());
     town.once().exits(0);
     let life = town.life("a/witness");
-    assert!(life.argv().ends_with(&["-x".to_owned(), "two words".to_owned()]), "{:?}", life.argv());
+    assert!(life.argv().windows(2).any(|two| two == ["-x", "two words"]), "{:?}", life.argv());
     assert_eq!(life.environ().get("MINE").map(String::as_str), Some("1"));
     assert!(!town.life("b/witness").argv().contains(&"-x".to_owned()));
 }
@@ -360,4 +360,197 @@ fn files_change_what_is_a_default_and_not_who_an_agent_is() {
         ("mayor".to_owned(), "--x".to_owned())
     );
     assert_eq!(says("deacon", "BD_ACTOR"), "deacon");
+}
+
+// --- first words
+
+/// What an agent took, of what was typed into it.
+fn took(town: &TestTown, object: &str, what: &str) -> String {
+    let file = agents::log_dir(town.root()).join(format!("{}.{what}", object.replace('/', "_")));
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+/// A Gas Town with one witness, of this kind, whose program is this one.
+fn witness_of(kind: &str, fake: &Fake) -> TestTown {
+    let town = gas_town(&["a"]);
+    town.set("rigs.a", "roles.refinery.enabled = false");
+    town.set("roles.witness", &format!("agent = '{kind}'"));
+    town.set(&format!("agents.{kind}"), &format!("command = {}", town.command(fake)));
+    town
+}
+
+/// The beacon of a witness and its task, without the time; fails if that is not a time.
+#[track_caller]
+fn without_time(words: &str) -> String {
+    let (before, rest) = words.split_once(" • ").unwrap_or_else(|| panic!("no beacon: {words:?}"));
+    let (time, after) = rest.split_once(" • ").unwrap();
+    assert!(jiff::civil::DateTime::strptime("%Y-%m-%dT%H:%M", time).is_ok(), "{time}");
+    format!("{before} * {after}")
+}
+
+const WITNESS: &str = "[GAS TOWN] witness (rig: a) <- deacon * patrol";
+const PATROL: &str = "Run `gt prime --hook` and begin patrol.";
+
+#[test]
+fn first_words_are_an_argument_of_agents_that_take_one_and_the_same_at_each_start() {
+    let town = witness_of("claude", &Fake::Ok);
+    let _controller = town.controller();
+    town.wait_alive("a/witness");
+    let old = town.life("a/witness");
+    let words = |life: common::Life| without_time(life.argv().last().unwrap());
+    assert_eq!(words(old), format!("{WITNESS}\n\n{PATROL}"));
+    let count = old.argv().len();
+    old.kill();
+    town.wait_replaced("a/witness", old, SOON);
+    let new = town.life("a/witness");
+    assert_eq!(words(new), format!("{WITNESS}\n\n{PATROL}"));
+    assert_eq!(new.argv().len(), count);
+    // The time is no part of what it was started from, so it does not drift away from that.
+    assert_eq!(object(&town, "a/witness")["words"]["text"].as_str().unwrap().matches("{now}").count(), 1);
+    assert_eq!(town.plan().verdict("a/witness")["drifted"], false);
+}
+
+#[test]
+fn first_words_are_typed_once_when_the_agent_is_ready_and_not_before() {
+    let town = witness_of("codex", &Fake::Late(15));
+    let controller = town.controller();
+    let old = town.wait_alive("a/witness").life().unwrap();
+    let lines = || took(&town, "a/witness", "lines");
+    town.wait_until("it waits for the prompt", SOON, || town.plan().reason("a/witness") == "nudge-waiting");
+    town.gtctl(&["status"]).says("its prompt has not been seen yet");
+    town.wait_until("it is told", SOON, || lines().ends_with('\n'));
+    assert_eq!(without_time(lines().trim_end()), format!("{WITNESS}  {PATROL}"));
+    controller.passes(3);
+    assert_eq!(lines().lines().count(), 1);
+    assert_eq!(took(&town, "a/witness", "early"), "", "nothing was typed before its prompt");
+    // The next life is told as well, once.
+    old.kill();
+    town.wait_replaced("a/witness", old, SOON);
+    town.wait_until("it is told", SOON, || lines().lines().count() == 2);
+    controller.passes(3);
+    assert_eq!((lines().lines().count(), took(&town, "a/witness", "early").as_str()), (2, ""));
+}
+
+#[test]
+fn a_controller_that_is_killed_between_start_and_first_words_neither_loses_nor_doubles_them() {
+    let town = witness_of("codex", &Fake::Late(20));
+    let controller = town.controller();
+    town.wait_alive("a/witness");
+    controller.kill();
+    let controller = town.controller();
+    let lines = || took(&town, "a/witness", "lines");
+    town.wait_until("it is told", SOON, || lines().ends_with('\n'));
+    controller.passes(2);
+    controller.kill();
+    let controller = town.controller();
+    controller.passes(3);
+    assert_eq!((town.start_count("a/witness"), lines().lines().count()), (1, 1));
+}
+
+#[test]
+fn s94_an_agent_that_asks_something_at_its_start_is_waiting_and_gets_no_keys() {
+    let town = witness_of("codex", &Fake::Asks);
+    town.set("roles.deacon", "enabled = false");
+    town.add_session("after", Fake::Ok);
+    town.set("sessions.after", "after = ['a/witness']");
+    let controller = town.controller();
+    town.wait_alive("a/witness");
+    town.wait_until("it is seen", SOON, || town.plan().reason("a/witness") == "waiting-for-input");
+    town.plan().assert_held("a/witness", "waiting-for-input");
+    assert_eq!(town.plan().state("a/witness"), "waiting");
+    town.gtctl(&["status"]).says("waiting").says("Do you trust the contents of this directory");
+    controller.passes(3);
+    let took_any = |what| took(&town, "a/witness", what);
+    assert_eq!((took_any("answers").as_str(), took_any("lines").as_str()), ("", ""));
+    assert_eq!(town.start_count("sessions/after"), 0, "what needs it waits too");
+
+    // A person answers; then it is told what to do.
+    let pane = town.alive("a/witness").unwrap().pane;
+    town.tmux(&["send-keys", "-t", &pane, "1", "Enter"]).exits(0);
+    town.wait_until("it is told", SOON, || took_any("lines").ends_with('\n'));
+    assert_eq!(took_any("answers"), "1\n");
+    town.wait_until("it runs", SOON, || town.plan().state("a/witness") == "running");
+    town.wait_alive("sessions/after");
+}
+
+#[test]
+fn s94_so_is_one_that_was_told_by_argument() {
+    let town = witness_of("claude", &Fake::Asks);
+    let _controller = town.controller();
+    town.wait_until("it is seen", SOON, || {
+        town.plan().find("a/witness").is_some_and(|one| one["state"] == "waiting")
+    });
+    assert_eq!(took(&town, "a/witness", "answers"), "");
+}
+
+#[test]
+fn town_toml_changes_the_first_words_and_turns_them_off() {
+    let town = witness_of("claude", &Fake::Ok);
+    let words = |address: &str| object(&town, address)["words"].clone();
+    let text = |address: &str| {
+        without_time(words(address)["text"].as_str().unwrap().replace("{now}", "2026-01-24T10:00").as_str())
+    };
+    town.set("rigs.a.crew.max", "agent = 'claude'");
+    town.make_dirs(&["a/crew/max"]);
+    assert!(
+        text("a/crew/max")
+            .starts_with("[GAS TOWN] crew max (rig: a) <- human * cold-start\n\nCheck your hook")
+    );
+    town.file("roles/witness.toml", "nudge = 'Look at {rig}, {role}.'\n");
+    assert_eq!(text("a/witness"), format!("{WITNESS}\n\nLook at a, witness."));
+    town.set("roles.witness", "prompt = 'Go to {rig}.'");
+    assert_eq!(text("a/witness"), format!("{WITNESS}\n\nGo to a."));
+    town.set("rigs.a.roles.witness", "prompt = ''");
+    assert_eq!(words("a/witness"), Value::Null);
+    // A change of the words is one that a restart would apply; a change of how to see that it is ready is not.
+    town.set("rigs.a.roles.witness", "prompt = 'Go.'");
+    town.once().exits(0);
+    town.set("agents.claude", "ready-prompt = '$ '");
+    assert_eq!(town.plan().verdict("a/witness")["drifted"], false);
+    town.set("rigs.a.roles.witness", "prompt = 'Stay.'");
+    assert_eq!(town.plan().verdict("a/witness")["drifted"], true);
+
+    // Sessions are told nothing unless somebody says so, and never with gt's beacon.
+    town.set("sessions.helper", "agent = 'claude'");
+    assert_eq!(words("sessions/helper"), Value::Null);
+    town.set("sessions.helper", "prompt = 'Help at {now}.'");
+    assert_eq!(words("sessions/helper"), json!({"text": "Help at {now}.", "typed": false}));
+}
+
+#[test]
+fn town_toml_says_how_a_kind_of_ones_own_is_told_and_known_to_be_ready() {
+    let town = TestTown::new();
+    for (name, more) in [
+        ("argument", "prompt = 'argument'"),
+        ("none", "prompt = 'none'"),
+        ("shown", "prompt = 'typed'\nready-prompt = '> '"),
+        ("hidden", "prompt = 'typed'\nready-prompt = '% '"),
+        ("later", "prompt = 'typed'\nready-delay = '1s'"),
+        ("never", "prompt = 'typed'\nready-delay = '10m'"),
+    ] {
+        let command = town.command(&Fake::Prompt);
+        for line in format!("command = {command}\n{more}").lines() {
+            town.set(&format!("agents.{name}"), line);
+        }
+        town.set(&format!("sessions.{name}"), &format!("agent = '{name}'"));
+        town.set(&format!("sessions.{name}"), "prompt = 'begin'");
+    }
+    let controller = town.controller();
+    let all =
+        ["argument", "none", "shown", "hidden", "later", "never"].map(|name| format!("sessions/{name}"));
+    town.wait_all_alive(&all.each_ref().map(String::as_str), SOON);
+    let lines = |name: &str| took(&town, &format!("sessions/{name}"), "lines");
+    for name in ["shown", "later"] {
+        town.wait_until(&format!("{name} is told"), SOON, || lines(name) == "begin\n");
+    }
+    controller.passes(3);
+    for name in ["argument", "none", "hidden", "never"] {
+        assert_eq!(lines(name), "", "{name}");
+    }
+    assert_eq!(town.life("sessions/argument").argv().last().map(String::as_str), Some("begin"));
+    assert_ne!(town.life("sessions/none").argv().last().map(String::as_str), Some("begin"));
+    assert_eq!(town.plan().reason("sessions/never"), "nudge-waiting");
+    assert_eq!(town.plan().reason("sessions/hidden"), "nudge-waiting");
+    town.set("agents.later", "ready-delay = '11m'");
+    town.gtctl(&["validate"]).exits(6).says("ready-delay").says("between 0s and 10m");
 }

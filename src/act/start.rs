@@ -153,6 +153,8 @@ fn how(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
     }
     words.push(word(&launch.program.display().to_string()));
     words.extend(recipe.command.iter().skip(1).map(|argument| word(argument)));
+    let is_argument = recipe.words.as_ref().is_some_and(|words| !words.typed);
+    words.extend(order.words.as_ref().filter(|_| is_argument).map(|text| word(text)));
     words.join(" ")
 }
 

@@ -91,6 +91,8 @@ fn object_json(object: &Object) -> Value {
         // Values may be secrets.
         "env": object.recipe.env.keys().collect::<Vec<_>>(),
         "agent": object.agent,
+        "words": object.recipe.words,
+        "ready": object.recipe.ready,
         "after": object.after,
         "would-run": hold.is_none(),
         "held-by": hold.map(|hold| json!({"code": hold.reason().code(), "origin": hold.origin, "note": hold.note})),

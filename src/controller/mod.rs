@@ -10,6 +10,7 @@ pub mod lock;
 mod memory;
 mod news;
 pub mod once;
+mod openings;
 mod reconciler;
 pub mod requests;
 mod rhythm;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::model::{Address, Origin, Seen};
+use crate::model::{Address, Origin, Period, Ready, Seen};
 use crate::town::files::TownFiles;
 use crate::town::files::agents::{AGENTS_JSON, CustomAgent, SETTINGS_JSON};
-use crate::town::files::town_toml::TownToml;
+use crate::town::files::town_toml::{PromptMode, TownToml};
 
 use super::choice::layers;
 use super::holds::{Hold, HoldKind};
@@ -22,7 +22,18 @@ pub struct Kind {
     pub env: &'static [(&'static str, &'static str)],
     /// The names of its processes, for gt.
     pub processes: &'static [&'static str],
+    /// How it takes its first words.
+    pub prompt: PromptMode,
+    /// How a line of it begins when it is ready.
+    pub ready_prompt: Option<&'static str>,
+    /// How long it takes to be ready.
+    pub ready_delay: Period,
+    /// Whether gt's hooks tell it what gt knows, at each of its starts.
+    pub hooks: bool,
 }
+
+/// How long a kind takes to be ready where nobody has measured it.
+const READY_DELAY: Period = Period::seconds(10);
 
 impl Kind {
     const fn new(
@@ -30,28 +41,56 @@ impl Kind {
         command: &'static [&'static str],
         processes: &'static [&'static str],
     ) -> Self {
-        Self { name, command, env: &[], processes }
+        let prompt = PromptMode::Argument;
+        Self {
+            name,
+            command,
+            env: &[],
+            processes,
+            prompt,
+            ready_prompt: None,
+            ready_delay: READY_DELAY,
+            hooks: true,
+        }
     }
 
     const fn env(self, env: &'static [(&'static str, &'static str)]) -> Self {
         Self { env, ..self }
     }
+
+    const fn ready(self, ready_prompt: Option<&'static str>, seconds: u64) -> Self {
+        Self { ready_prompt, ready_delay: Period::seconds(seconds), ..self }
+    }
+
+    /// What takes no prompt as an argument, or would take it for something else.
+    const fn typed(self) -> Self {
+        Self { prompt: PromptMode::Typed, ..self }
+    }
+
+    const fn without_hooks(self) -> Self {
+        Self { hooks: false, ..self }
+    }
 }
 
 /// All built-in kinds, by name.
 pub const BUILT_IN: &[Kind] = &[
-    Kind::new("amp", &["amp", "--dangerously-allow-all", "--no-ide"], &["amp"]),
-    Kind::new("auggie", &["auggie", "--allow-indexing"], &["auggie"]),
-    Kind::new("claude", &["claude", "--dangerously-skip-permissions"], &["node", "claude"]),
-    Kind::new("codex", &["codex", "--dangerously-bypass-approvals-and-sandbox"], &["codex"]),
-    Kind::new("copilot", &["copilot", "--yolo"], &["copilot"]),
-    Kind::new("cursor", &["cursor-agent", "-f"], &["cursor-agent", "agent"]),
-    Kind::new("gemini", &["gemini", "--approval-mode", "yolo"], &["gemini"]),
+    Kind::new("amp", &["amp", "--dangerously-allow-all", "--no-ide"], &["amp"]).without_hooks(),
+    Kind::new("auggie", &["auggie", "--allow-indexing"], &["auggie"]).without_hooks(),
+    Kind::new("claude", &["claude", "--dangerously-skip-permissions"], &["node", "claude"])
+        .ready(Some("❯ "), 10),
+    Kind::new("codex", &["codex", "--dangerously-bypass-approvals-and-sandbox"], &["codex"])
+        .ready(Some("› "), 3)
+        .typed(),
+    Kind::new("copilot", &["copilot", "--yolo"], &["copilot"]).ready(None, 5).typed(),
+    Kind::new("cursor", &["cursor-agent", "-f"], &["cursor-agent", "agent"]).ready(None, 5),
+    Kind::new("gemini", &["gemini", "--approval-mode", "yolo"], &["gemini"]).ready(None, 5),
     Kind::new("omp", &["omp", "--hook", ".omp/hooks/gastown-hook.ts"], &["omp", "node", "bun"]),
     Kind::new("opencode", &["opencode"], &["opencode", "node", "bun"])
-        .env(&[("OPENCODE_PERMISSION", r#"{"*":"allow"}"#)]),
-    Kind::new("pi", &["pi", "-e", ".pi/extensions/gastown-hooks.js"], &["pi", "node", "bun"]),
-    Kind::new("vibe", &["vibe", "--agent", "auto-approve"], &["vibe"]),
+        .env(&[("OPENCODE_PERMISSION", r#"{"*":"allow"}"#)])
+        .ready(None, 8)
+        .typed(),
+    Kind::new("pi", &["pi", "-e", ".pi/extensions/gastown-hooks.js"], &["pi", "node", "bun"]).ready(None, 8),
+    Kind::new("vibe", &["vibe", "--agent", "auto-approve"], &["vibe"]).ready(Some("❯ "), 5),
 ];
 
 /// A kind of agent, with all that a start needs of it.
@@ -63,6 +102,12 @@ pub struct Agent {
     pub env: BTreeMap<String, String>,
     /// The names of its processes; empty if no kind tells them.
     pub processes: Vec<String>,
+    /// How it takes its first words.
+    pub prompt: Option<PromptMode>,
+    /// How to see that it is ready, if anything is known of that.
+    pub ready: Option<Ready>,
+    /// Whether gt's hooks tell it what gt knows.
+    pub hooks: bool,
 }
 
 /// Why there is no such kind.
@@ -92,6 +137,10 @@ pub fn find(files: &TownFiles, toml: &TownToml, address: &Address, name: &str) -
         agent.processes = Vec::new();
     }
     agent.command = command;
+    agent.prompt = yours.prompt.or(agent.prompt);
+    if yours.ready_prompt.is_some() || yours.ready_delay.is_some() || yours.prompt.is_some() {
+        agent.ready = Some(ready(agent.ready.take(), yours.ready_prompt.as_ref(), yours.ready_delay));
+    }
     agent.env.extend(yours.env.clone());
     Ok(agent)
 }
@@ -145,6 +194,9 @@ fn of_kind(kind: &Kind) -> Agent {
         command: kind.command.iter().map(|word| (*word).to_owned()).collect(),
         env: kind.env.iter().map(owned).collect(),
         processes: kind.processes.iter().map(|name| (*name).to_owned()).collect(),
+        prompt: Some(kind.prompt),
+        ready: Some(Ready { prompt: kind.ready_prompt.map(str::to_owned), delay: kind.ready_delay }),
+        hooks: kind.hooks,
     }
 }
 
@@ -165,7 +217,31 @@ fn of_custom(name: &str, custom: &CustomAgent) -> Option<Agent> {
         [] => Vec::new(),
         names => names.to_vec(),
     };
-    Some(Agent { command, env, processes })
+    let prompt = match custom.takes_prompt {
+        Some(true) => Some(PromptMode::Argument),
+        Some(false) => Some(PromptMode::Typed),
+        // As gt: an argument, unless it is like one that takes none.
+        None => base.prompt.or(Some(PromptMode::Argument)),
+    };
+    let delay = custom.ready_delay_ms.map(Period::millis);
+    let ready = Some(ready(base.ready, custom.ready_prompt.as_ref(), delay));
+    Some(Agent { command, env, processes, prompt, ready, hooks: base.hooks })
+}
+
+/// How to see that it is ready: what is said of that, on what was said before. A prompt that is said to be none leaves the delay.
+fn ready(base: Option<Ready>, prompt: Option<&String>, delay: Option<Period>) -> Ready {
+    let base = base.unwrap_or(Ready { prompt: None, delay: READY_DELAY });
+    let prompt = match prompt {
+        Some(prompt) => Some(prompt.clone()).filter(|prompt| !prompt.is_empty()),
+        None => base.prompt,
+    };
+    Ready { prompt, delay: delay.unwrap_or(base.delay) }
+}
+
+/// What is known of a program that a file spells out: what the built-in kind with this program is like.
+pub fn of_command(command: &[String]) -> Agent {
+    let like = command.first().and_then(|program| of_program(program));
+    Agent { command: command.to_vec(), env: BTreeMap::new(), ..like.map(of_kind).unwrap_or_default() }
 }
 
 /// Names of all kinds: `town.toml`'s, gt's and the built-in ones.

@@ -156,7 +156,7 @@ impl<'a> Build<'a> {
                 return;
             }
             let Ok(name) = Name::parse(key) else { continue };
-            let SessionTable { enabled, agent, command, env, directory, after, restart } = table;
+            let SessionTable { enabled, agent, command, env, directory, prompt, after, restart } = table;
             let path = ["sessions", key.as_str()];
             let with = |name: &'a str| path.iter().copied().chain([name]).collect::<Vec<_>>();
             let settings = Settings {
@@ -165,6 +165,7 @@ impl<'a> Build<'a> {
                 command: command.as_deref(),
                 env: env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
                 directory: directory.as_deref(),
+                prompt: prompt.as_deref(),
                 after: after.as_deref().map(|after| (after, with("after"))),
             };
             let origin = self.origin(&path);
@@ -390,7 +391,8 @@ fn weight(recipe: &Recipe, holds: &[Hold]) -> usize {
     let env: usize = recipe.env.iter().map(|(name, value)| 2 * EACH + name.len() + value.len()).sum();
     let directories: usize = recipe.directories.iter().map(|one| EACH + one.as_os_str().len()).sum();
     let notes: usize = holds.iter().filter_map(|hold| hold.note.as_ref()).map(String::len).sum();
-    OBJECT_SIZE + command + env + directories + notes
+    let words = recipe.words.as_ref().map_or(0, |words| words.text.len());
+    OBJECT_SIZE + command + env + directories + notes + words
 }
 
 /// The one mistake of a graph that is not built to its end.

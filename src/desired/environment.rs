@@ -47,7 +47,7 @@ pub struct Liveness<'a> {
     /// The kind of agent, if one was chosen.
     pub name: Option<&'a str>,
     /// The names of its processes, if its kind tells them.
-    pub processes: Vec<String>,
+    pub processes: &'a [String],
     /// What is run.
     pub command: &'a [String],
 }
@@ -60,7 +60,7 @@ impl Liveness<'_> {
         let file = Path::new(program).file_name().map(|file| file.to_string_lossy().into_owned());
         let file = file.unwrap_or_default();
         let name = self.name.map(str::to_owned).or_else(|| like.map(|kind| kind.name.to_owned()));
-        let processes = match (self.processes.as_slice(), like) {
+        let processes = match (self.processes, like) {
             ([], Some(kind)) => kind.processes.join(","),
             ([], None) => file.clone(),
             (processes, _) => processes.join(","),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Hold;
-use crate::model::{Address, Name, Origin, SpecHash, TownId};
+use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, ControllerTable, CrashLoopTable, LimitsTable, Naming, RestartPolicy, TownToml,
@@ -108,6 +108,12 @@ pub struct Recipe {
     /// Environment variables to set. May hold secrets: never printed, never part of an argv, and written down by their names alone.
     #[serde(serialize_with = "names", deserialize_with = "without_values")]
     pub env: BTreeMap<String, String>,
+    /// What it is told first, if anything.
+    #[serde(default)]
+    pub words: Option<Words>,
+    /// How to see that it is ready; `None` for a program of which nothing is known. No part of the spec: another one needs no restart.
+    #[serde(default)]
+    pub ready: Option<Ready>,
 }
 
 /// The names of variables.
@@ -143,6 +149,10 @@ impl Recipe {
             part(name.as_bytes());
             part(value.as_bytes());
         }
+        if let Some(words) = &self.words {
+            part(words.text.as_bytes());
+            part(&[u8::from(words.typed)]);
+        }
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         // 64 hex digits are always more than twelve.
         SpecHash::from_hex(&hex).unwrap_or_else(|| unreachable!("a SHA-256 in hex has 64 digits"))
@@ -167,6 +177,7 @@ impl Desired {
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
             past,
             server,
+            openings: BTreeMap::new(),
         }
     }
 }

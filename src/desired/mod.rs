@@ -13,6 +13,7 @@ mod names;
 mod order;
 mod recipes;
 mod role_files;
+mod words;
 
 pub use build::desire;
 pub use graph::{AgentChoice, Desired, Object, Policy, Recipe};

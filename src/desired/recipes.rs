@@ -9,6 +9,7 @@ use super::environment::{self, Liveness};
 use super::graph::{AgentChoice, Recipe};
 use super::holds::{Hold, HoldKind};
 use super::role_files::RoleSays;
+use super::words;
 use crate::model::{Address, Origin, Why, excerpt};
 use crate::town::files::TownFiles;
 use crate::town::files::town_toml::{RoleTable, TownToml};
@@ -26,6 +27,8 @@ pub struct Settings<'a> {
     pub env: BTreeMap<&'a str, &'a str>,
     /// Working directory, with `{rig}` and `{name}`.
     pub directory: Option<&'a Path>,
+    /// What it is told first, in the place of gt's words.
+    pub prompt: Option<&'a str>,
     /// What must be alive first, and the path of the key that says so.
     pub after: Option<(&'a [String], Vec<&'a str>)>,
 }
@@ -48,6 +51,9 @@ impl<'a> Settings<'a> {
         self.env.extend(table.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         if let Some(directory) = &table.directory {
             self.directory = Some(directory);
+        }
+        if let Some(prompt) = &table.prompt {
+            self.prompt = Some(prompt);
         }
         if let Some(after) = &table.after {
             self.after = Some((after, key("after")));
@@ -87,40 +93,37 @@ pub fn recipe<'a>(
 ) -> Result<Composed, UnknownAgent<'a>> {
     let root = files.root.path();
     let role = RoleSays::of(files, address);
-    let mut processes = Vec::new();
-    let (command, env, agent, mut hold) = match settings.command {
-        Some(command) => (command.to_vec(), BTreeMap::new(), None, None),
-        None => {
-            let Chosen { agent, choice, hold } = kind(files, toml, address, settings)?;
-            processes = agent.processes;
-            let start = role.start_command(files).filter(|_| may_be_replaced(toml, settings, &choice));
-            match start {
-                None => (agent.command, agent.env, choice, hold),
-                Some(said) => {
-                    let mut env = agent.env;
-                    env.extend(said.value.env.iter().cloned());
-                    let fill = |word: &String| role.fill(word);
-                    let origin = Origin::At(said.at.clone());
-                    let choice = AgentChoice { name: choice::DEFAULT.to_owned(), origin };
-                    (said.value.argv.iter().map(fill).collect(), env, Some(choice), hold)
-                }
-            }
-        }
+    let Chosen { mut agent, mut choice, mut hold } = match settings.command {
+        Some(command) => Chosen { agent: agents::of_command(command), choice: None, hold: None },
+        None => kind(files, toml, address, settings)?,
     };
-    let mut env =
-        environment::defaults(files, address, &mut hold).into_iter().chain(env).collect::<BTreeMap<_, _>>();
+    let start = role.start_command(files).filter(|_| may_be_replaced(toml, settings, &choice));
+    if let Some(said) = start {
+        let command: Vec<String> = said.value.argv.iter().map(|word| role.fill(word)).collect();
+        let mut env = agent.env;
+        env.extend(said.value.env.iter().cloned());
+        agent = Agent { env, ..agents::of_command(&command) };
+        choice = Some(AgentChoice { name: choice::DEFAULT.to_owned(), origin: Origin::At(said.at.clone()) });
+    }
+    let mut env = environment::defaults(files, address, &mut hold);
+    env.extend(std::mem::take(&mut agent.env));
     env.extend(role.env(files));
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let kind =
-        Liveness { name: agent.as_ref().map(|agent| agent.name.as_str()), processes, command: &command };
-    env.extend(environment::identity(toml.town.naming, root, address, &session, &kind));
+    let liveness = Liveness {
+        name: choice.as_ref().map(|choice| choice.name.as_str()),
+        processes: &agent.processes,
+        command: &agent.command,
+    };
+    env.extend(environment::identity(toml.town.naming, root, address, &session, &liveness));
     let directories = match (settings.directory, role.work_dir(files)) {
         (Some(directory), _) => vec![root.join(fill(directory, address))],
         (None, Some(directory)) => vec![root.join(directory)],
         (None, None) => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
     };
     hold = hold.or_else(|| role.unread(files));
-    Ok(Composed { recipe: Recipe { session, directories, command, env }, agent, hold })
+    let words = words::first(files, address, settings.prompt, &role, &agent);
+    let recipe = Recipe { session, directories, command: agent.command, env, words, ready: agent.ready };
+    Ok(Composed { recipe, agent: choice, hold })
 }
 
 /// Whether the start command of a role file counts, as in gt: it is for claude, and claude is what gt's own files come to.

@@ -70,6 +70,12 @@ impl RoleSays {
         self.readable(files).into_iter().find_map(|file| file.pattern.as_ref())
     }
 
+    /// What it is told first.
+    pub fn nudge(&self, files: &TownFiles) -> Option<String> {
+        let said = self.readable(files).into_iter().find_map(|file| file.nudge.as_ref())?;
+        Some(self.fill(&said.value))
+    }
+
     /// Environment variables.
     pub fn env(&self, files: &TownFiles) -> BTreeMap<String, String> {
         // The nearest comes last, and counts.

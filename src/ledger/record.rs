@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
+use super::opening::Opening;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub restarts: BTreeMap<Address, AskedRestart>,
     /// Nudges that wait, in the order in which they were asked for.
     pub nudges: Vec<AskedNudge>,
+    /// Starts that are not over: the agent has been started, and has not been seen ready.
+    pub openings: BTreeMap<Address, Opening>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,

@@ -56,6 +56,9 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// The moment; the only clock there is.
     fn now(&self) -> Stamp;
 
+    /// Where this machine's clocks hang: the zone of local times.
+    fn time_zone(&self) -> jiff::tz::TimeZone;
+
     /// A number that nobody can guess.
     fn draw(&self) -> u64;
 

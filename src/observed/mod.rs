@@ -7,9 +7,11 @@
 pub mod host;
 pub mod places;
 pub mod processes;
+pub mod screen;
 mod snapshot;
 pub mod tmux;
 
+pub use screen::Screen;
 pub use snapshot::{
     Claim, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session, Wants,
 };

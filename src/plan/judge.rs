@@ -8,6 +8,7 @@ use crate::ledger::{AskedNudge, Ledger};
 use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp, Why};
 use crate::observed::{Observed, Server};
 
+use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::start;
 use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
@@ -147,10 +148,15 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
             && !nudge.begun
             && !input.now.until(&nudge.until).is_zero()
     };
+    let opening = opening(&verdict.address, alive, input.ledger, input.now);
+    if let Opening::Asks(what) = opening {
+        return verdict.hold(Reason::WaitingForInput { what });
+    }
     let Some(nudge) = input.ledger.nudges.iter().find(is_due) else { return };
-    match busy(alive, input.observed) {
+    let not_ready = if let Opening::Waits(why) = opening { Some(why) } else { None };
+    match not_ready.or_else(|| busy(alive, input.observed).map(Why::new)) {
         Some(why) => {
-            verdict.because = Reason::NudgeWaiting { why: Why::new(why), until: nudge.until.clone() };
+            verdict.because = Reason::NudgeWaiting { why, until: nudge.until.clone() };
         }
         None => {
             let action = Action::Nudge { fence: alive.fence.clone(), text: nudge.text.clone() };

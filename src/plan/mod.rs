@@ -10,11 +10,13 @@
 
 mod ceilings;
 mod judge;
+mod opening;
 mod presence;
 mod start;
 mod types;
 mod unmanaged;
 
+pub use opening::{Opening, opening};
 pub use presence::presence;
 pub use types::{
     Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, State, Step,

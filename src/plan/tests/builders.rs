@@ -313,6 +313,7 @@ impl Given {
                 pid: i32::try_from(1000 + number).unwrap(),
                 agent: incarnation.to_string(),
                 in_mode: false,
+                screen: None,
                 life,
             }],
             claim: None,

@@ -149,6 +149,8 @@ fn object(of: Address) -> Object {
         directories: vec![PathBuf::from(ROOT)],
         command: vec!["agent".to_owned(), "--yes".to_owned()],
         env: BTreeMap::new(),
+        words: None,
+        ready: None,
     };
     Object {
         address: of,

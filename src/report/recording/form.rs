@@ -133,6 +133,7 @@ impl LedgerPart {
             stopped,
             restarts,
             nudges,
+            openings,
             in_flight,
             resting,
             trouble,
@@ -146,6 +147,7 @@ impl LedgerPart {
                 stopped: stopped.clone(),
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
+                openings: openings.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),

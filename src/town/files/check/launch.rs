@@ -12,7 +12,9 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         found.extend(bad_command(subject, &path));
         found.extend(bad_environment(subject, &path));
-        found.extend(nul(subject, &[&path[..], &["directory"]].concat()));
+        for key in ["directory", "prompt", "ready-prompt"] {
+            found.extend(nul(subject, &[&path[..], &[key]].concat()));
+        }
         found.extend(bad_choice(subject, &path));
     }
     found

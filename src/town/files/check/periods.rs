@@ -19,7 +19,10 @@ struct Range {
 
 /// What may stand at this path, if it is a length of time.
 pub fn allowed(path: &[&str]) -> Option<String> {
-    let range = RANGES.iter().find(|range| range.path == path)?;
+    let range = match path {
+        ["agents", _, "ready-delay"] => &READY_DELAY,
+        _ => RANGES.iter().find(|range| range.path == path)?,
+    };
     Some(format!("a length of time between {} and {}, with units, such as \"30s\"", range.low, range.high))
 }
 
@@ -95,8 +98,20 @@ const RANGES: &[Range] = &[
     ),
 ];
 
+/// The length of time of each kind of agent.
+const READY_DELAY: Range = range(
+    ["agents", "ready-delay"],
+    Period::seconds(0),
+    Period::seconds(10 * MINUTE),
+    "an agent that takes longer than that to start does not start",
+);
+
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut found: Vec<Diagnostic> = RANGES.iter().filter_map(|range| outside(subject, range)).collect();
+    let mut found: Vec<Diagnostic> =
+        RANGES.iter().filter_map(|range| outside(subject, range, &range.path)).collect();
+    for (agent, _) in subject.entries(&["agents"]) {
+        found.extend(outside(subject, &READY_DELAY, &["agents", agent, "ready-delay"]));
+    }
     found.extend(backoff_order(subject));
     for (rig, _) in subject.entries(&["rigs"]) {
         found.extend(bad_moment(subject, &["rigs", rig, "until"]));
@@ -104,15 +119,15 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found
 }
 
-fn outside(subject: &Subject<'_>, range: &Range) -> Option<Diagnostic> {
-    let text = subject.get(&range.path)?.as_str()?;
-    let label = |text: String| subject.at(&range.path, text);
+fn outside(subject: &Subject<'_>, range: &Range, path: &[&str]) -> Option<Diagnostic> {
+    let text = subject.get(path)?.as_str()?;
+    let label = |text: String| subject.at(path, text);
     match Period::parse(text) {
         Err(why) => Some(Diagnostic::error(why.to_string(), label(String::new()))),
         Ok(period) if period < range.low || period > range.high => {
             // As it can be written: the form for people has days, which a file cannot have.
             let (low, high) = (String::from(range.low), String::from(range.high));
-            let title = format!("`{}` must lie between {low} and {high}", range.path.join("."));
+            let title = format!("`{}` must lie between {low} and {high}", path.join("."));
             Some(Diagnostic::error(title, label(format!("found {period}"))).with_help(range.why))
         }
         Ok(_) => None,
