@@ -78,7 +78,8 @@ pub fn parse<'a>(text: &'a str, mark: &str) -> BTreeMap<usize, Vec<&'a str>> {
     let mut current: Option<(usize, Vec<&str>)> = None;
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         if let Some(index) = line.strip_prefix(&begin) {
-            current = index.parse().ok().map(|index| (index, Vec::new()));
+            let number = index.parse().ok().filter(|number: &usize| number.to_string() == index);
+            current = number.map(|number| (number, Vec::new()));
         } else if line == end {
             found.extend(current.take());
         } else if let Some((_, rows)) = &mut current {

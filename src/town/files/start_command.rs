@@ -39,8 +39,8 @@ const SPECIAL: &str = "$`;&|<>()*?[]#~!\n";
 
 /// Words that are commands of the shell itself.
 const OF_THE_SHELL: &[&str] = &[
-    ".", ":", "alias", "case", "cd", "eval", "export", "for", "if", "set", "source", "trap", "ulimit",
-    "umask", "unset", "until", "while", "{",
+    ".", ":", "alias", "case", "cd", "eval", "exec", "export", "for", "if", "set", "source", "trap",
+    "ulimit", "umask", "unset", "until", "while", "{",
 ];
 
 /// Takes a line apart.
