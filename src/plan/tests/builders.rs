@@ -286,7 +286,7 @@ impl Given {
         i32::try_from(1000 + self.next).unwrap()
     }
 
-    fn sessions(&mut self) -> &mut Vec<Session> {
+    pub fn sessions(&mut self) -> &mut Vec<Session> {
         match &mut self.observed.server {
             Seen::Known(Server::Up(up)) => &mut up.sessions,
             other => panic!("a session in {other:?}"),
