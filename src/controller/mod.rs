@@ -17,6 +17,7 @@ pub mod lock;
 mod memory;
 mod news;
 pub mod once;
+mod openings;
 mod parts;
 mod reconciler;
 pub mod requests;

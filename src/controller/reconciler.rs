@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::{Config, ConfigTrouble};
 use super::memory::Memory;
 use super::news::News;
+use super::openings;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
@@ -141,7 +142,9 @@ impl<W: World> Reconciler<W> {
         let server = ledger.server.as_ref().map(|server| {
             (PastProcess { process: server.process, boot: server.boot.clone() }, server.socket.clone())
         });
-        self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server)
+        let mut wants = self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server);
+        wants.openings = openings::wanted(ledger);
+        wants
     }
 
     /// Reads the files again. Wrong ones leave the last good reading in force (law 11).
@@ -189,12 +192,15 @@ impl<W: World> Reconciler<W> {
             self.memory.lasting();
         }
         for file in self.config.to_remember() {
-            if !self.memory.ledger().files.contains_key(file) {
-                self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
+            if !self.memory.ledger().files.contains_key(&file) {
+                self.memory.lasting().files.insert(file, FileSeen { since: now.clone() });
             }
         }
         self.hear(pass);
         self.drop_void_requests(pass);
+        if openings::any_is_over(self.ledger(), pass) {
+            openings::end(self.memory.lasting(), pass);
+        }
         let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
         if !stops
             && pass.plan.refusal.is_none()
@@ -274,14 +280,9 @@ impl<W: World> Reconciler<W> {
                     f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
                 let policy = &self.config.desired.policy;
                 self.before.insert(order.address.clone(), self.memory.ledger().record(&order.address));
-                self.memory.lasting().strike(
-                    &order.address,
-                    launch.cause,
-                    &spec,
-                    policy,
-                    &pass.observed.at,
-                    chance,
-                );
+                let ledger = self.memory.lasting();
+                ledger.strike(&order.address, launch.cause, &spec, policy, &pass.observed.at, chance);
+                openings::begin(ledger, order, &pass.observed.at);
             }
             Action::Nudge { .. } if matches!(because, Some(Reason::Stale { .. })) => {
                 if let Some(beat) = self.memory.lasting().beats.get_mut(&order.address) {
@@ -304,12 +305,16 @@ impl<W: World> Reconciler<W> {
     pub fn order(&self, address: &Address, action: &Action) -> Order {
         let controller = &self.desired().policy.controller;
         let hex = format!("{:016x}", self.world.draw());
+        let recipe = self.desired().objects.get(address).map(|object| object.recipe.clone());
+        let words = recipe.as_ref().and_then(|recipe| recipe.words.as_ref());
+        let words = words.map(|words| words.at(&self.now().wall.to_zoned(self.world.time_zone())));
         Order {
             address: address.clone(),
             action: action.clone(),
             town: self.desired().town.clone(),
             root: self.desired().root.clone(),
-            recipe: self.desired().objects.get(address).map(|object| object.recipe.clone()),
+            recipe,
+            words,
             // Sixteen hex digits are more than twelve.
             incarnation: IncarnationId::from_hex(&hex).unwrap_or_else(|| unreachable!("16 hex digits")),
             settle: controller.settle.get(),

@@ -76,7 +76,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     let (changed, files) = unbounded_channel();
     let (to, asked) = unbounded_channel();
     let debounce = reconciler.desired().policy.controller.debounce.get();
-    let watch = match Watch::new(&root, debounce, changed) {
+    let watch = match Watch::new(&root, &reconciler.files().rig_names(), debounce, changed) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::warn!(%error, "files cannot be watched; changes wait for the resync");
@@ -244,7 +244,7 @@ impl<M: Machine> Controller<M> {
         self.reconciler.reread();
         self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {
-            watch.extend();
+            watch.extend(&self.reconciler.files().rig_names());
         }
         let trouble = self.reconciler.trouble();
         self.heart.tell(|status| {

@@ -9,9 +9,11 @@ mod heartbeats;
 pub mod host;
 pub mod places;
 pub mod processes;
+pub mod screen;
 mod snapshot;
 pub mod tmux;
 
+pub use screen::Screen;
 pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
     Wants,

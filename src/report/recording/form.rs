@@ -143,6 +143,7 @@ impl LedgerPart {
             restarts,
             nudges,
             beats,
+            openings,
             in_flight,
             resting,
             trouble,
@@ -157,6 +158,7 @@ impl LedgerPart {
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
                 beats: beats.clone(),
+                openings: openings.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),
