@@ -68,6 +68,12 @@ impl Context {
         }
     }
 
+    /// The same, without the warnings: for looks that follow one that gave them.
+    pub fn open_again(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
+        Reconciler::open(&world(), self.root.clone(), options)
+            .map_err(|diagnostics| self.config(&diagnostics))
+    }
+
     /// The same, and asks for the beads that nobody has asked for lately.
     pub async fn open_and_ask(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
         let mut reconciler = self.open(options)?;

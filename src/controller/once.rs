@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::act::{Order, Outcome};
 use crate::model::{Address, Stamp};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Gate, Plan, Step};
 
 use super::World;
 use super::reconciler::{Pass, Reconciler};
@@ -56,6 +56,9 @@ pub struct Totals {
     pub failed: usize,
     /// Planned, and not carried out because the program was interrupted.
     pub skipped: usize,
+    /// Whether somebody interrupted it.
+    #[serde(skip)]
+    pub interrupted: bool,
 }
 
 /// What of a plan is carried out.
@@ -76,11 +79,12 @@ impl Only<'_> {
     }
 }
 
-/// Carries out `first` and reports on the way; the last plan tells what is held now.
+/// Carries out `first`, but begins nothing more after `until`, and reports on the way; the last plan tells what is held now.
 pub async fn carry_out<W: World>(
     reconciler: &mut Reconciler<W>,
     first: Pass,
     only: &Only<'_>,
+    until: Option<Instant>,
     mut report: impl FnMut(Progress<'_>),
 ) -> (Totals, Plan) {
     let mut left: BTreeMap<Address, &'static str> = first
@@ -110,8 +114,16 @@ pub async fn carry_out<W: World>(
                 });
             }
         }
-        let waiting =
-            pass.plan.steps().any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()));
+        // What comes after something that is not carried out here is not waited for.
+        let comes = |step: &Step| match &step.gate {
+            Gate::After(needs) => needs.iter().all(|need| only.has(need)),
+            Gate::Ready | Gate::Turn | Gate::NotBefore(_) => true,
+        };
+        let waiting = pass
+            .plan
+            .steps()
+            .any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()) && comes(step));
+        interrupted |= until.is_some_and(|until| Instant::now() >= until);
         if under_way.is_empty() && (interrupted || !waiting) {
             break;
         }
@@ -140,7 +152,7 @@ pub async fn carry_out<W: World>(
                 }
             }
             () = tokio::time::sleep(pause), if !interrupted => {}
-            _ = &mut interrupt, if !interrupted => interrupted = true,
+            _ = &mut interrupt, if !interrupted => (interrupted, totals.interrupted) = (true, true),
         }
         pass = reconciler.look_well().await;
     }

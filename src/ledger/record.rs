@@ -200,6 +200,11 @@ impl Ledger {
                 record.since = Some(now.clone());
                 change.changed = true;
             }
+            // It lives, and nobody is ending it: it was spared.
+            if record.stuck.is_some() && !self.in_flight.contains(address) {
+                record.stuck = None;
+                change.changed = true;
+            }
             let stable = policy.crash_loop.stable.get();
             let seen_for = record.since.as_ref().map_or(Duration::ZERO, |since| now.since(since)).max(*lived);
             if seen_for >= stable && record.has_strikes() {

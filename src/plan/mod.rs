@@ -20,6 +20,7 @@ mod unmanaged;
 
 pub use opening::{Opening, opening};
 pub use presence::presence;
+pub use stuck::QUESTION;
 pub use types::{
     Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, State,
     Step, Unmanaged, Verdict,
