@@ -565,3 +565,16 @@ fn town_toml_says_how_a_kind_of_ones_own_is_told_and_known_to_be_ready() {
     town.set("agents.later", "ready-delay = '11m'");
     town.gtctl(&["validate"]).exits(6).says("ready-delay").says("between 0s and 10m");
 }
+
+#[test]
+fn reconcile_tells_what_it_started_what_to_do_and_does_not_wait_for_people() {
+    let town = witness_of("codex", &Fake::Late(10));
+    town.once().exits(0).says("1 started").says("1 nudged");
+    assert_eq!(without_time(took(&town, "a/witness", "lines").trim_end()), format!("{WITNESS}  {PATROL}"));
+
+    let town = witness_of("codex", &Fake::Asks);
+    let begun = std::time::Instant::now();
+    town.once().says("1 started").says("0 nudged");
+    assert!(begun.elapsed() < SOON, "only a person can answer");
+    assert_eq!(took(&town, "a/witness", "answers"), "");
+}

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::act::{Order, Outcome};
-use crate::model::{Address, Stamp};
-use crate::plan::{Action, Gate, Plan, Step};
+use crate::ledger::Ledger;
+use crate::model::{Address, Reason, Stamp};
+use crate::plan::{Action, Gate, Plan, Step, Verdict};
 
 use super::World;
 use super::reconciler::{Pass, Reconciler};
 
 /// The longest time between two looks while something is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long first words are waited for after the last start: an agent that takes longer is told by the next pass, whoever makes it.
+const WORDS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is told that something is waited for: often enough to show that nothing hangs.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -100,12 +104,21 @@ pub async fn carry_out<W: World>(
     tokio::pin!(interrupt);
     let mut interrupted = false;
     let mut told = Instant::now();
+    // What was started here is told here what to do.
+    let (mut started, mut last_start) = (BTreeSet::new(), Instant::now());
     loop {
         reconciler.learn(&pass);
         if !interrupted {
-            for order in reconciler.commit(&pass, |address, action| left.get(address) == Some(&action.word()))
-            {
+            let wanted = |address: &Address, action: &Action| {
+                let is_words = matches!(action, Action::Nudge { .. }) && started.contains(address);
+                is_words || left.get(address) == Some(&action.word())
+            };
+            for order in reconciler.commit(&pass, wanted) {
                 left.remove(&order.address);
+                if order.action.launch().is_some() {
+                    started.insert(order.address.clone());
+                    last_start = Instant::now();
+                }
                 report(Progress::Begun(&order));
                 let world = reconciler.world.clone();
                 under_way.spawn(async move {
@@ -124,10 +137,12 @@ pub async fn carry_out<W: World>(
             .steps()
             .any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()) && comes(step));
         interrupted |= until.is_some_and(|until| Instant::now() >= until);
-        if under_way.is_empty() && (interrupted || !waiting) {
+        let words = last_start.elapsed() < WORDS_PATIENCE
+            && started.iter().any(|address| words_wait(reconciler.ledger(), &pass.plan, address));
+        if under_way.is_empty() && (interrupted || !(waiting || words)) {
             break;
         }
-        if under_way.is_empty() && told.elapsed() >= TELL_AGAIN {
+        if under_way.is_empty() && waiting && told.elapsed() >= TELL_AGAIN {
             told = Instant::now();
             report(Progress::Waiting {
                 left: left.len(),
@@ -158,6 +173,12 @@ pub async fn carry_out<W: World>(
     }
     totals.skipped = if interrupted { left.len() } else { 0 };
     (totals, pass.plan)
+}
+
+/// Whether something is to be typed into it that no person has to make way for.
+fn words_wait(ledger: &Ledger, plan: &Plan, address: &Address) -> bool {
+    let asks = |verdict: &Verdict| matches!(verdict.because, Reason::WaitingForInput { .. });
+    ledger.nudges.iter().any(|nudge| nudge.address == *address) && !plan.of(address).is_some_and(asks)
 }
 
 impl Totals {
