@@ -158,7 +158,8 @@ fn s103_a_nudge_reaches_the_agents_pane_alone_wherever_people_look() {
     let town = TestTown::new().session("scribe", Fake::Echo).session("other", Fake::Echo).started();
     let session = town.alive("sessions/scribe").unwrap();
     // Somebody splits the agent's window and leaves their own pane in front.
-    town.tmux(&["split-window", "-t", &format!("{}:", session.id), "cat >scribbled"]).exits(0);
+    let cat = format!("cat >'{}'", town.path("scribbled").display());
+    town.tmux(&["split-window", "-t", &format!("{}:", session.id), &cat]).exits(0);
     let text = "check your hook; -x $(touch P) ü";
     // The agent's screen shows nothing of what is typed.
     town.gtctl(&["nudge", "sessions/scribe", text]).exits(2).says("unconfirmed");
@@ -166,6 +167,7 @@ fn s103_a_nudge_reaches_the_agents_pane_alone_wherever_people_look() {
     town.wait_until("it arrives with one Enter", SOON, || typed() == format!("{text}\r"));
     assert_eq!(record(&town, "sessions/other", "bytes"), "");
     assert!(!town.path("P").exists());
+    assert_eq!(fs::read_to_string(town.path("scribbled")).unwrap(), "", "nothing for the pane in front");
 }
 
 #[test]
