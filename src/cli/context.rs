@@ -123,7 +123,7 @@ impl Context {
             LockError::Held { .. } => {
                 print::error(
                     &error.to_string(),
-                    Some("`gtctl status` shows it; stop it first (`gt daemon stop` for gt's own daemon)"),
+                    Some("`gtctl status` shows it; `gtctl controller stop` ends gtctl's own, `gt daemon stop` gt's"),
                 );
                 Exit::Locked
             }

@@ -22,8 +22,8 @@ pub struct Arguments {
     /// Whom
     #[arg(value_name = "OBJECT")]
     object: String,
-    /// What to type; several words are joined by spaces
-    #[arg(required = true, value_name = "TEXT", trailing_var_arg = true)]
+    /// What to type; several words are joined by spaces. Before words that begin with a dash: --
+    #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
     /// How long it may wait while it cannot be typed
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = Period::parse)]

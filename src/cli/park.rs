@@ -136,7 +136,16 @@ pub async fn run(context: &Context, state: RigState, arguments: &Arguments) -> R
         print::error(&format!("{error}{cause}"), None);
         Exit::Failed
     })?;
-    follow_up(context, arguments, &rigs).await
+    let exit = follow_up(context, arguments, &rigs).await?;
+    if exit == Exit::Refused {
+        // Who says no wants nothing to be changed. Until now nothing was: what was refused is not done.
+        write_edit(context.root.path(), &after, &before).map_err(|error| {
+            print::error(&format!("{TOWN_TOML} could not be set back: {error}"), None);
+            Exit::Failed
+        })?;
+        print::out(&format!("Nothing is done; {TOWN_TOML} is as it was.\n"));
+    }
+    Ok(exit)
 }
 
 /// What follows from the edit: a stop that needs approval, holds of other files, nobody to carry it out.
@@ -150,7 +159,15 @@ async fn follow_up(context: &Context, arguments: &Arguments, rigs: &[Name]) -> R
         if yes || confirmed(&format!("This stops {}. Go on?", words::list(&refusal.stops))) {
             lift_refusal(context, refusal).await?;
         } else {
-            print::note(&words::refusal(refusal));
+            print::error(
+                &format!(
+                    "{} would be stopped at once, and no more than {} may be",
+                    words::list(&refusal.stops),
+                    refusal.limit
+                ),
+                Some("if that is meant, say --yes"),
+            );
+            return Ok(Exit::Refused);
         }
     }
     if arguments.ending.is_some() {

@@ -47,6 +47,12 @@ pub fn come(verdict: &Verdict, pass: &Pass) -> Come {
             let hint = words::hint(verdict).map(|hint| format!("; {hint}")).unwrap_or_default();
             let text = format!("not started: {} ({}){hint}", why(), words::origin(verdict));
             match verdict.because {
+                // Its waits were forgotten before, so these are new.
+                Reason::Backoff { .. } | Reason::CrashLoop { .. } => Come::Not(format!(
+                    "it was started and ended again ({}); `gtctl why {}` has how",
+                    why(),
+                    verdict.address
+                )),
                 // A server that has lost its last session removes its socket and ends.
                 Reason::SocketLost { .. } | Reason::Retry { .. } => Come::Stuck(text),
                 _ => Come::Not(text),

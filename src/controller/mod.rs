@@ -9,6 +9,7 @@ mod config;
 mod convoys;
 mod ear;
 mod feed;
+mod hearing;
 mod heart;
 pub mod holder;
 pub mod identity;

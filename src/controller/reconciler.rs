@@ -10,7 +10,7 @@ use super::openings;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, KnownLife, Ledger, Looked, Record, ServerSeen};
+use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
@@ -36,14 +36,14 @@ pub struct Reconciler<W> {
     /// Eye and hand.
     pub world: W,
     pub(super) config: Config,
-    memory: Memory,
+    pub(super) memory: Memory,
     pub(super) news: News,
     options: Options,
     /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
     before: BTreeMap<Address, Record>,
     recorder: Option<Recorder>,
     /// When it last learnt from a look.
-    looked: Option<Looked>,
+    pub(super) looked: Option<Looked>,
 }
 
 impl<W: World> Reconciler<W> {
@@ -217,26 +217,6 @@ impl<W: World> Reconciler<W> {
         }
         self.memory.save(self.world.disk());
         self.news.of_pass(self.world.disk(), pass);
-    }
-
-    /// Takes note of heartbeats, and of time that this process did not see pass.
-    fn hear(&mut self, pass: &Pass) {
-        let Observed { at, awake, away, heartbeats, .. } = &pass.observed;
-        if away.is_some() {
-            self.memory.lasting().begin_silences_anew(&at.boot, *awake);
-        }
-        for verdict in &pass.plan.verdicts {
-            let alive = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
-            let heard = heartbeats.get(&verdict.address);
-            let (Some(alive), Some(Seen::Known(Some(written)))) = (alive, heard) else { continue };
-            let life = &alive.marker.incarnation;
-            let ledger = self.memory.volatile();
-            if ledger.hear(&verdict.address, life, *written, &at.boot, *awake) {
-                self.memory.lasting();
-            }
-        }
-        self.looked = Some(Looked { boot: at.boot.clone(), awake: *awake });
-        self.news.of_clocks(self.world.disk(), at, *awake, *away);
     }
 
     /// Records a pass while files and memory are what its plan was made from.
@@ -426,40 +406,6 @@ impl<W: World> Reconciler<W> {
     pub fn suppose(&mut self, change: impl FnOnce(&mut Ledger, &Stamp)) {
         let now = self.world.now();
         change(self.memory.volatile(), &now);
-    }
-
-    /// Drops requests that can come to nothing any more, and tells of the nudges among them.
-    fn drop_void_requests(&mut self, pass: &Pass) {
-        let now = &pass.observed.at;
-        let ledger = self.ledger();
-        let waiting: BTreeSet<Address> = ledger
-            .restarts
-            .keys()
-            .cloned()
-            .chain(ledger.nudges.iter().map(|it| it.address.clone()))
-            .collect();
-        let mut events = Vec::new();
-        for address in waiting {
-            let verdict = pass.plan.of(&address);
-            // What no file lists any more has no verdict, and nothing is typed into it.
-            let life = verdict.map_or(Some(KnownLife::None), |verdict| verdict.state.life());
-            let before = (self.ledger().restarts.len(), self.ledger().nudges.len());
-            if verdict.is_none_or(|verdict| verdict.wanted.is_some()) {
-                self.memory.volatile().restarts.remove(&address);
-            }
-            let Some(life) = life else { continue };
-            for (nudge, why) in self.memory.volatile().drop_void_requests(&address, life, now) {
-                let text = format!("the nudge of {} was not typed: {why}", nudge.by);
-                events.push(Event {
-                    object: Some(nudge.address),
-                    ..Event::of_town(now.wall, Kind::Outcome, text)
-                });
-            }
-            if (self.ledger().restarts.len(), self.ledger().nudges.len()) != before {
-                self.memory.lasting();
-            }
-        }
-        self.news.tell(self.world.disk(), &events);
     }
 
     /// Tells something that is no part of a pass.

@@ -262,6 +262,7 @@ impl Record {
     fn forget_but_last(&mut self) {
         let last = self.starts.pop();
         self.forget();
-        self.starts.extend(last);
+        // It is the first of a new row, whatever led to it.
+        self.starts.extend(last.map(|start| Start { cause: Cause::First, ..start }));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::desired::{Desired, Hold, HoldKind, Object};
 use crate::ledger::{AskedNudge, Ledger};
-use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp, Why};
+use crate::model::{Address, Evidence, IncarnationId, Origin, Reason, Role, Seen, Stamp, Why};
 use crate::observed::{Observed, Server};
 
 use super::opening::{Opening, opening};
@@ -62,7 +62,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
     }
     match want(object, hold) {
         Want::Run => run(&mut verdict, input),
-        Want::Leave(hold) => leave(&mut verdict, &hold),
+        Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),
         Want::Freeze(hold) => held_by(&mut verdict, &hold),
     }
@@ -156,9 +156,16 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
     {
         return step(verdict, Action::Kill(alive.fence.clone()), Reason::Asked { by: asked.by.clone() });
     }
-    if stuck::judge(verdict, alive, incarnation, input) {
+    // Nobody is silent whose start is not over, and nothing is typed into it.
+    let is_over = opening(&verdict.address, alive, input.ledger, input.now) == Opening::Over;
+    if is_over && stuck::judge(verdict, alive, incarnation, input) {
         return;
     }
+    say(verdict, alive, incarnation, input);
+}
+
+/// Types into it what somebody asked for, if that is possible now.
+fn say(verdict: &mut Verdict, alive: &Alive, incarnation: &IncarnationId, input: &start::Input<'_>) {
     let is_due = |nudge: &&AskedNudge| {
         nudge.address == verdict.address
             && nudge.incarnation == *incarnation
@@ -194,9 +201,17 @@ pub(super) fn busy(alive: &Alive, observed: &Observed) -> Option<&'static str> {
 }
 
 /// It need not run. What runs is left alone, what does not is not started.
-fn leave(verdict: &mut Verdict, hold: &Hold) {
+fn leave(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
     match verdict.state.clone() {
-        State::Running(_) | State::Starting(_) | State::Adoptable { .. } => {
+        State::Running(alive) => {
+            held_by(verdict, hold);
+            verdict.decision = Decision::Nothing;
+            // It runs on, so it can be spoken to.
+            if let Some(incarnation) = alive.incarnation.as_ref().map(|alive| &alive.marker.incarnation) {
+                say(verdict, &alive, incarnation, input);
+            }
+        }
+        State::Starting(_) | State::Adoptable { .. } => {
             held_by(verdict, hold);
             verdict.decision = Decision::Nothing;
         }

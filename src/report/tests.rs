@@ -85,7 +85,7 @@ fn a_plan_as_text() {
         = active/crew/max              starting (starting): started 200ms ago, not settled yet
           # process 1003 in session gt-active-crew-max ($3), 200ms old
           # asked for by town.toml:11:12
-          # differs from config; restart to apply (end its process, and it is started anew)
+          # differs from config; `gtctl restart` applies it
         ! sessions/build               held (finished): finished (exit status 0), and its restart policy leaves it at that
           # its pane is dead and process 1006 is gone: exit status 0
           # asked for by town.toml:18:1

@@ -12,7 +12,7 @@ use crate::observed::{Observed, Server};
 use crate::plan::{Action, Counts, Decision, Plan, Verdict};
 
 /// What is said of an object that runs from an older spec.
-const DRIFTED: &str = "differs from config; restart to apply (end its process, and it is started anew)";
+const DRIFTED: &str = "differs from config; `gtctl restart` applies it";
 
 /// The last line of every plan. Scripts read it, so its form never changes.
 pub fn counts_line(counts: Counts) -> String {

@@ -125,6 +125,7 @@ pub fn origin(verdict: &Verdict) -> String {
     let note = verdict.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
     match &verdict.origin {
         Origin::Default => format!("built-in default{note}"),
+        Origin::Request(by) => format!("{by}{note}"),
         other => format!("{other}{note}"),
     }
 }

@@ -145,6 +145,7 @@ impl Given {
     /// Asks the same of another moment.
     pub fn now(mut self, seconds: u64) -> Self {
         self.observed.at = at(seconds);
+        self.observed.awake = Duration::from_secs(seconds);
         self
     }
 
