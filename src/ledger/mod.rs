@@ -7,11 +7,13 @@
 mod asked;
 mod backoff;
 mod beats;
+mod letters;
 mod record;
 mod store;
 
 pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife, NUDGES_WAITING_MAX};
 pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
+pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
+use super::letters::KnownLetter;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -33,6 +34,8 @@ pub struct Ledger {
     pub nudges: Vec<AskedNudge>,
     /// What is known of agents that are to say that they are well.
     pub beats: BTreeMap<Address, Beat>,
+    /// Letters to the deacon that were dealt with, by their ids.
+    pub letters: BTreeMap<String, KnownLetter>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,

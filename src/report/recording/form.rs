@@ -143,6 +143,7 @@ impl LedgerPart {
             restarts,
             nudges,
             beats,
+            letters,
             in_flight,
             resting,
             trouble,
@@ -157,6 +158,7 @@ impl LedgerPart {
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
                 beats: beats.clone(),
+                letters: letters.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),
