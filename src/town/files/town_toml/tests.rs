@@ -242,5 +242,7 @@ fn a_program_to_ask_for_beads_or_mail_has_a_name() {
     town.toml:5:13: error: `feed.megabytes` must lie between 1 and 1000
     town.toml:6:15: error: `feed.sling-count` must lie between 2 and 1000
     town.toml:8:11: error: `convoys.timeout` must lie between 100ms and 1h (a check may send mail, and must end)
+    town.toml:10:11: error: `mail.program` names no program (write a name or a path, or leave it out to take `gt`)
+    town.toml:11:9: error: `mail.every` must lie between 1s and 1h (each look costs processes; a letter is good for six hours)
     "#);
 }
