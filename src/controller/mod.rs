@@ -14,7 +14,7 @@ pub mod holder;
 pub mod identity;
 mod lifecycle;
 pub mod lock;
-mod mail;
+pub mod mail;
 mod memory;
 mod news;
 pub mod once;

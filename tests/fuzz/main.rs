@@ -66,6 +66,7 @@ fuzz!(
     complaint,
     version,
     issues,
+    inbox,
     gt_events,
     names,
     quote,

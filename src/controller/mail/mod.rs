@@ -3,7 +3,7 @@
 //! One program runs at a time, and no pass waits for it. A letter that asks for something is taken once: what it asks for and that it was taken
 //! reach the disk in one write, before anything follows from it. Only then is it deleted. If that fails it is still in the next inbox, and tried again.
 
-mod request;
+pub mod request;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
