@@ -111,6 +111,8 @@ fn a_restart_by_mail_happens_once_although_the_letter_cannot_be_deleted() {
     read_again(&town, 2);
     assert!(after.is_alive());
     assert_eq!(town.start_count(WITNESS), 2);
+    // It was known, and not only too old for the new life.
+    assert_eq!((told(&town, "asked for by letter hq-m1"), told(&town, "letter hq-m1 asks for")), (1, 0));
     assert_eq!(next.terminate(), Some(0));
 }
 
@@ -202,6 +204,27 @@ fn a_gt_that_hangs_delays_no_pass_and_is_no_empty_inbox() {
     town.wait_until("the program has ended with the controller", SOON, || {
         common::proc::processes_of(town.root()).iter().all(|life| !life.argv().contains(&"1000".to_owned()))
     });
+}
+
+#[test]
+fn a_letter_that_cannot_be_remembered_is_neither_followed_nor_deleted_until_it_can_be() {
+    let town = town().with("controller", "resync = '1s'");
+    let _controller = town.controller();
+    let before = grown(&town, WITNESS);
+    // Nobody can write a file where a directory is.
+    let ledger = town.path("daemon/gtctl/ledger.json");
+    fs::rename(&ledger, town.scratch().join("ledger.json")).unwrap();
+    fs::create_dir(&ledger).unwrap();
+    letter(&town, "hq-m1", WITNESS, "cycle", Duration::ZERO);
+    read_again(&town, 3);
+    assert!(before.is_alive() && !inbox_is_empty(&town));
+    assert_eq!((calls(&town, "mail delete"), told(&town, "hq-m1")), (0, 0));
+
+    fs::remove_dir(&ledger).unwrap();
+    town.wait_replaced(WITNESS, before, SOON);
+    town.wait_until("the letter is deleted", SOON, || inbox_is_empty(&town));
+    let text = fs::read_to_string(&ledger).unwrap();
+    assert!(text.contains("hq-m1"), "{text}");
 }
 
 #[test]

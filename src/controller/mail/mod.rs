@@ -241,8 +241,7 @@ fn follow_all<W: World>(letters: &[Letter], reconciler: &mut Reconciler<W>, pass
             Err(refused) => Follows::Refused(refused),
             Ok(request) => {
                 let by = format!("letter {} of {}", letter.id, request.object);
-                let follows = request::judge(&request, &standing(&request, reconciler, pass), &by);
-                follows
+                request::judge(&request, &standing(&request, reconciler, pass), &by)
             }
         };
         match follows {
