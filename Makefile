@@ -10,10 +10,10 @@ build: ## Build target/release/gtctl
 	cargo build --release --locked
 
 test: ## Install what the tests need, then check the format, the lints and all tests
-	@scripts/prepare cargo tmux rustfmt clippy
+	@scripts/prepare cargo tmux rustfmt clippy python
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo test --locked
+	scripts/test
 
 chaos: ## Hurt a town on a real tmux for ten minutes, and check its promises (GTCTL_SEED, GTCTL_CHAOS_SECONDS)
 	@scripts/prepare cargo tmux
@@ -29,7 +29,7 @@ soak: ## Run a million simulated worlds, explore all small ones, and hold the si
 		cargo test --profile soak --locked --test simulation --test exhaustive --test crash_points --test conformance -- --nocapture
 
 mutants: ## Plant each deliberate bug and see that its test catches it
-	@scripts/prepare cargo tmux
+	@scripts/prepare cargo tmux python
 	@scripts/mutants
 
 demo: ## Show gtctl at work on a throw-away town (needs no Gas Town and no agents)

@@ -105,6 +105,43 @@ fn s71_each_way_to_start_an_agent_is_the_same() {
     assert_eq!(recipe(nth_start(&town, 3)), expected);
 }
 
+#[test]
+fn s71_so_is_each_way_to_start_a_role_with_its_environment_and_words() {
+    let town = TestTown::new().workspace(&["gastown"], Fake::Ok);
+    town.set("agents.claude", &format!("command = {}", town.command(&Fake::Ok)));
+    town.set("defaults", "agent = 'claude'");
+    town.file("roles/witness.toml", "[env]\nFROM = 'gt'\n");
+    town.once().exits(0);
+    let witness = || {
+        let mut recipe = recipe(town.life("gastown/witness"));
+        // The names and the moment of this one life.
+        recipe.2.remove("GT_RUN");
+        let words = recipe.0.last_mut().expect("it has arguments");
+        let parts: Vec<&str> = words.split(" • ").collect();
+        *words = [parts[0], parts[2]].join(" • ");
+        recipe
+    };
+    let expected = witness();
+    assert!(expected.0.last().is_some_and(|words| words.starts_with("[GAS TOWN] witness")));
+    assert_eq!(expected.2.get("FROM").map(String::as_str), Some("gt"));
+    let _controller = town.controller();
+    for replace in [true, false] {
+        let (old, session) =
+            (town.life("gastown/witness"), town.alive("gastown/witness").expect("it lives").id);
+        if replace {
+            town.tmux(&["kill-session", "-t", &session]).exits(0);
+        } else {
+            old.kill();
+        }
+        town.wait_replaced("gastown/witness", old, SOON);
+        assert_eq!(witness(), expected, "its session was killed: {replace}");
+    }
+    let old = town.life("gastown/witness");
+    town.gtctl(&["restart", "gastown/witness"]).exits(0);
+    assert!(!old.is_alive());
+    assert_eq!(witness(), expected);
+}
+
 /// The life of the scribe's agent after so many starts; it has recorded itself, so it is past its exec.
 fn nth_start(town: &TestTown, number: usize) -> Life {
     town.wait_until(&format!("start {number}"), SOON, || town.start_count("sessions/scribe") == number);

@@ -112,7 +112,10 @@ fn a_restart_by_mail_happens_once_although_the_letter_cannot_be_deleted() {
     assert!(after.is_alive());
     assert_eq!(town.start_count(WITNESS), 2);
     // It was known, and not only too old for the new life.
-    assert_eq!((told(&town, "asked for by letter hq-m1"), told(&town, "letter hq-m1 asks for")), (1, 0));
+    assert_eq!(
+        (told(&town, "restart, asked for by letter hq-m1"), told(&town, "letter hq-m1 asks for")),
+        (1, 0)
+    );
     assert_eq!(next.terminate(), Some(0));
 }
 

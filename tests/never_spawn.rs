@@ -268,8 +268,16 @@ fn law_5_a_controller_whose_lock_file_was_removed_leaves_before_a_second_one_act
     let agent = town.wait_settled(&["sessions/scribe"]);
     std::fs::remove_file(town.path("daemon/daemon.lock")).unwrap();
 
+    let second = town.controller();
+    let status = town.gtctl(&["controller", "status"]).exits(0);
     controller.signal(Signal::USR1);
 
-    assert_eq!(controller.wait(), Some(0));
+    assert_eq!(controller.wait(), Some(75), "a supervisor begins another one, if nobody else keeps the town");
     assert!(agent.iter().all(|life| life.is_alive()));
+    // What it leaves behind is the other one's.
+    second.passes(1);
+    assert!(status.stdout.contains(&second.pid().to_string()), "{status}");
+    town.gtctl(&["controller", "status"]).exits(0).says(&second.pid().to_string());
+    assert!(town.path("daemon/daemon.pid").exists());
+    assert_eq!(second.terminate(), Some(0));
 }

@@ -28,6 +28,9 @@ pub trait Do {
 
     /// A number that nobody can guess, for the names of incarnations and for jitter.
     fn draw(&self) -> u64;
+
+    /// The zone of local times, for what agents are told.
+    fn time_zone(&self) -> jiff::tz::TimeZone;
 }
 
 /// A step, and all that is needed to carry it out.
@@ -43,6 +46,8 @@ pub struct Order {
     pub root: PathBuf,
     /// What the object is started from; `None` for an object that no file lists, which can only be stopped.
     pub recipe: Option<Recipe>,
+    /// Its first words, as they are said now.
+    pub words: Option<String>,
     /// The name of the life that a start begins.
     pub incarnation: IncarnationId,
     /// How long a new agent must live to count as started.
@@ -128,5 +133,9 @@ impl<M: Machine> Do for Host<M> {
 
     fn draw(&self) -> u64 {
         self.machine.draw()
+    }
+
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        self.machine.time_zone()
     }
 }

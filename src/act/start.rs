@@ -82,11 +82,17 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
             let name = format_literal(&recipe.session);
             let target = word(&format!("={}:", recipe.session));
             let new = format!("new-session -d -P -F {made} -s {name} -x 200 -y 50 {how}");
-            std::iter::once(new).chain(labels(order, &target, &target)).collect::<Vec<_>>().join(" ; ")
+            let pane = tell_pane(recipe, &target, "#{pane_id}");
+            std::iter::once(new)
+                .chain(pane)
+                .chain(labels(order, &target, &target))
+                .collect::<Vec<_>>()
+                .join(" ; ")
         }
         LaunchInto::DeadPane(fence) => {
             let (session, pane) = targets(fence);
             let mut commands = vec![format!("respawn-pane -t {pane} {how}")];
+            commands.extend(fence.pane().and_then(|(id, _)| tell_pane(recipe, &session, &id.to_string())));
             commands.extend(labels(order, &session, &pane));
             commands.push(format!("display-message -p -t {pane} {made}"));
             let dead = [conditions(fence), pane_conditions(fence), vec![equal("pane_dead", "1")]].concat();
@@ -95,10 +101,26 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
         LaunchInto::NewWindow(fence) => {
             let (session, _) = targets(fence);
             let mut commands = vec![format!("new-window -P -F {made} -t {session} {how}")];
+            commands.extend(tell_pane(recipe, &session, "#{pane_id}"));
             commands.extend(labels(order, &session, &session));
             guarded(&format!("{}:", fence.session()), &conditions(fence), &commands)
         }
     }
+}
+
+/// Whether it is one of gt's roles, and not a session that `town.toml` alone knows.
+fn is_role(recipe: &Recipe) -> bool {
+    recipe.env.contains_key("GT_ROLE")
+}
+
+/// Tells gt which pane to type into: a command that leaves that in the session's environment, as gt does for all roles but two.
+fn tell_pane(recipe: &Recipe, session: &str, pane: &str) -> Option<String> {
+    let without = |role: &str| {
+        let says = recipe.env.get("GT_ROLE").map(String::as_str).unwrap_or_default();
+        says == role || says.ends_with(&format!("/{role}"))
+    };
+    let tells = is_role(recipe) && !without("witness") && !without("refinery");
+    tells.then(|| format!("set-environment -F -t {session} GT_PANE_ID {}", word(pane)))
 }
 
 /// The session and the pane of a fence as quoted targets.
@@ -117,17 +139,22 @@ fn how(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
         ("GTCTL_OBJECT", order.address.to_string()),
         ("GTCTL_INCARNATION", order.incarnation.to_string()),
     ];
+    // gt tells the lives of a role apart by this one.
+    let run = is_role(recipe).then(|| ("GT_RUN", order.incarnation.to_string()));
     let configured = recipe.env.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    for (name, value) in configured.chain(own) {
+    for (name, value) in configured.chain(own).chain(run) {
         words.push("-e".to_owned());
         words.push(word(&format!("{name}={value}")));
     }
     words.push("-- /usr/bin/env".to_owned());
-    for name in IDENTITY.iter().filter(|name| !recipe.env.contains_key(**name)) {
+    let is_set = |name: &str| recipe.env.contains_key(name) || (name == "GT_RUN" && is_role(recipe));
+    for name in IDENTITY.iter().filter(|name| !is_set(name)) {
         words.push(format!("-u {name}"));
     }
     words.push(word(&launch.program.display().to_string()));
     words.extend(recipe.command.iter().skip(1).map(|argument| word(argument)));
+    let is_argument = recipe.words.as_ref().is_some_and(|words| !words.typed);
+    words.extend(order.words.as_ref().filter(|_| is_argument).map(|text| word(text)));
     words.join(" ")
 }
 

@@ -18,7 +18,7 @@ use crate::desired::{Desired, HoldKind, Object};
 use crate::machine::ThisMachine;
 use crate::model::{Address, Name, Origin, Period};
 use crate::observed::host::Host;
-use crate::plan::{Options, Verdict};
+use crate::plan::{Decision, Gate, Options, Step, Verdict};
 use crate::report::words;
 
 /// Which objects.
@@ -128,7 +128,8 @@ pub async fn ask(context: &Context, change: Change) -> Result<(), Exit> {
             Err(Exit::Failed)
         }
         Err(error) => {
-            print::error(&format!("the controller did not answer: {error}"), None);
+            let hint = "if it had begun with it, it may still be done; `gtctl status` shows it";
+            print::error(&format!("the controller did not answer: {error}"), Some(hint));
             Err(Exit::Failed)
         }
     }
@@ -144,7 +145,7 @@ async fn follow(
     let begun = Instant::now();
     let mut told = BTreeSet::new();
     loop {
-        let pass = context.open(Options::default())?.look().await;
+        let pass = context.open_again(Options::default())?.look().await;
         if let Some(exit) = tell(objects, &pass, come, &mut told, &Waited::since(begun, wait)) {
             return Ok(exit);
         }
@@ -173,9 +174,19 @@ async fn act(
     let mut told = BTreeSet::new();
     loop {
         let first = reconciler.look_well().await;
-        carry_out(&mut reconciler, first, &Only::These(&only), |progress| note(&progress)).await;
+        let (until, named) = (Some(begun + wait.timeout.get()), Only::These(&only));
+        let (totals, _) = carry_out(&mut reconciler, first, &named, until, |progress| note(&progress)).await;
+        if totals.interrupted {
+            return Err(Exit::Interrupted);
+        }
         let pass = reconciler.look_well().await;
-        if let Some(exit) = tell(objects, &pass, come, &mut told, &Waited::since(begun, wait)) {
+        if let Some(exit) = tell(
+            objects,
+            &pass,
+            &|verdict: &Verdict, pass: &Pass| alone(verdict, objects).unwrap_or_else(|| come(verdict, pass)),
+            &mut told,
+            &Waited::since(begun, wait),
+        ) {
             return Ok(exit);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -194,6 +205,16 @@ impl Waited {
     fn since(begun: Instant, wait: &Wait) -> Self {
         Self { over: begun.elapsed() >= wait.timeout.get(), long: begun.elapsed() >= DOUBT }
     }
+}
+
+/// What comes after something that was not named does not come where no controller starts that.
+fn alone(verdict: &Verdict, objects: &[Address]) -> Option<Come> {
+    let Decision::Step(Step { gate: Gate::After(needs), .. }) = &verdict.decision else { return None };
+    let missing: Vec<Address> = needs.iter().filter(|need| !objects.contains(need)).cloned().collect();
+    (!missing.is_empty()).then(|| {
+        let missing = words::list(&missing);
+        Come::Not(format!("not done: it comes after {missing}, and no controller does that; name it too"))
+    })
 }
 
 fn note(progress: &Progress<'_>) {
@@ -252,7 +273,7 @@ pub async fn approval(
     objects: &[Address],
     yes: bool,
 ) -> Result<Vec<String>, Exit> {
-    let mut scratch: Reconciler<Host<ThisMachine>> = context.open(Options::default())?;
+    let mut scratch: Reconciler<Host<ThisMachine>> = context.open_and_ask(Options::default()).await?;
     scratch.suppose(|ledger, now| {
         let _ = change.note(ledger, now);
     });

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::print;
 use crate::controller::Reconciler;
 use crate::controller::lock::{LockError, TownLock};
-use crate::desired::Desired;
+use crate::desired::{Desired, remarks};
 use crate::ledger::{self, Ledger};
 use crate::machine::ThisMachine;
 use crate::model::{Address, Period, Why};
@@ -59,12 +59,19 @@ impl Context {
     pub fn open(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
         match Reconciler::open(&world(), self.root.clone(), options) {
             Ok(reconciler) => {
-                self.warn(&reconciler.files().warnings);
+                let (files, desired) = (reconciler.files(), reconciler.desired());
+                self.warn(&[files.warnings.clone(), remarks(files, desired)].concat());
                 self.check_environment(reconciler.desired())?;
                 Ok(reconciler)
             }
             Err(diagnostics) => Err(self.config(&diagnostics)),
         }
+    }
+
+    /// The same, without the warnings: for looks that follow one that gave them.
+    pub fn open_again(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
+        Reconciler::open(&world(), self.root.clone(), options)
+            .map_err(|diagnostics| self.config(&diagnostics))
     }
 
     /// The same, and asks for the beads that nobody has asked for lately.

@@ -41,7 +41,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         print::error(&error.to_string(), None);
         Exit::Usage
     })?;
-    let mut reconciler = context.open(Options::default())?;
+    let mut reconciler = context.open_and_ask(Options::default()).await?;
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     let address = object(reconciler.desired(), &arguments.object)?;
     let before = reconciler.look().await;

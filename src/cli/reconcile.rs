@@ -60,7 +60,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         print_plan(context, &reconciler, &first);
     }
     let (totals, last) =
-        carry_out(&mut reconciler, first, &Only::All, |progress| tell(context, &progress)).await;
+        carry_out(&mut reconciler, first, &Only::All, None, |progress| tell(context, &progress)).await;
     if context.is_json() {
         print::json(
             &serde_json::json!({ "format-version": json::FORMAT_VERSION, "totals": totals, "refusal": last.refusal }),
@@ -127,7 +127,8 @@ fn tell(context: &Context, progress: &Progress<'_>) {
 }
 
 fn totals_line(totals: &Totals) -> String {
-    let Totals { started, restarted, nudged, killed, held, failed, adopted, skipped } = totals;
+    let Totals { started, restarted, nudged, killed, held, failed, adopted, skipped, interrupted: _ } =
+        totals;
     let adopted = if *adopted > 0 { format!("Adopted: {adopted}.\n") } else { String::new() };
     let skipped =
         if *skipped > 0 { format!("Interrupted: {skipped} steps were not begun.\n") } else { String::new() };

@@ -8,12 +8,14 @@ use super::change::{Come, Wait, Which, approval, make};
 use super::confirm::asker;
 use super::context::Context;
 use super::exit::Exit;
-use super::start;
+use super::{print, start};
 use crate::controller::Pass;
 use crate::controller::requests::Change;
+use crate::desired::HoldKind;
 use crate::ledger::KnownLife;
 use crate::model::{Address, IncarnationId};
 use crate::plan::{Options, Verdict};
+use crate::report::words;
 
 /// Arguments of `restart`.
 #[derive(Debug, Args)]
@@ -29,9 +31,11 @@ pub struct Arguments {
 
 /// Ends what lives of these objects and starts it again; what does not live is started.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
-    let reconciler = context.open(Options::default())?;
+    let reconciler = context.open_and_ask(Options::default()).await?;
     let objects = arguments.which.of(reconciler.desired())?;
-    let lives = lives(&reconciler.look().await, &objects);
+    let before = reconciler.look().await;
+    refuse(&before, &objects)?;
+    let lives = lives(&before, &objects);
     let old: BTreeMap<Address, IncarnationId> = lives.iter().cloned().collect();
     let restart = |approved| Change::Restart { lives: lives.clone(), by: asker(), approved };
     let approved = approval(context, &restart(Vec::new()), &objects, arguments.yes).await?;
@@ -52,6 +56,25 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         worst = if worst == Exit::Ok { exit } else { worst };
     }
     Ok(worst)
+}
+
+/// What cannot be told, and what would not come up again, is not restarted.
+fn refuse(pass: &Pass, objects: &[Address]) -> Result<(), Exit> {
+    for verdict in objects.iter().filter_map(|address| pass.plan.of(address)) {
+        let (address, why) = (&verdict.address, words::reason(&verdict.because, &pass.observed.at));
+        // A stop by hand is ended by a restart; what files hold back is not.
+        if verdict.wanted.as_ref().is_some_and(|hold| !matches!(hold, HoldKind::Stopped(_))) {
+            let hint = words::hint(verdict);
+            print::error(&format!("{address} is held back, so it is not restarted: {why}"), hint.as_deref());
+            return Err(Exit::Held);
+        }
+        if verdict.state.life().is_none() {
+            let text = format!("whether {address} runs cannot be told, so it is not restarted: {why}");
+            print::error(&text, Some("`gtctl why` has the details; try again in a moment"));
+            return Err(Exit::Unknown);
+        }
+    }
+    Ok(())
 }
 
 /// The lives that these objects have now.

@@ -32,7 +32,11 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
 pub fn come(verdict: &Verdict, pass: &Pass) -> Come {
     let why = || words::reason(&verdict.because, &pass.observed.at);
     match (&verdict.state, &verdict.decision, &verdict.because) {
-        (State::Running(alive), Decision::Nothing, Reason::Running | Reason::NudgeWaiting { .. }) => {
+        (
+            State::Running(alive),
+            Decision::Nothing,
+            Reason::Running | Reason::NudgeWaiting { .. } | Reason::Stale { .. },
+        ) => {
             let pid = alive.fence.process().map_or(0, |process| process.pid);
             Come::There(format!("runs, process {pid} in session {}", alive.fence.name()))
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::exit::Exit;
 use super::print;
-use crate::desired::{Desired, Object};
+use crate::desired::{AgentChoice, Desired, Object};
 use crate::model::Origin;
 use crate::plan::Options;
 use crate::town::files::TownFiles;
@@ -25,7 +25,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     // As the controller would: a file that was there and is gone is missed here, too.
     let reconciler = context.open(Options::default())?;
     let (files, desired) = (reconciler.files(), reconciler.desired());
-    let settings = if arguments.effective { effective(files) } else { Vec::new() };
+    let settings = if arguments.effective { effective(files, desired) } else { Vec::new() };
     if context.is_json() {
         print::json(&json!({
             "format-version": crate::report::json::FORMAT_VERSION,
@@ -52,10 +52,11 @@ fn print_objects(files: &TownFiles, desired: &Desired) {
     for object in desired.objects.values() {
         match object.holds.iter().find(|hold| hold.is_active(now)) {
             None => print::out(&format!(
-                "  runs  {:<28} {} (asked for by {})\n",
+                "  runs  {:<28} {} (asked for by {}{})\n",
                 object.address.to_string(),
                 object.recipe.command.join(" "),
-                object.origin
+                object.origin,
+                agent(object)
             )),
             Some(hold) if hold.origin == Origin::Default => {
                 print::out(&format!("  off   {:<28} unless a file enables it\n", object.address.to_string()))
@@ -71,6 +72,14 @@ fn print_objects(files: &TownFiles, desired: &Desired) {
     print::out("\n");
 }
 
+/// The kind of agent, where a file chose it.
+fn agent(object: &Object) -> String {
+    match &object.agent {
+        Some(AgentChoice { origin: Origin::Default, .. }) | None => String::new(),
+        Some(AgentChoice { name, origin }) => format!(", agent {name} by {origin}"),
+    }
+}
+
 fn object_json(object: &Object) -> Value {
     let now = jiff::Timestamp::now();
     let hold = object.holds.iter().find(|hold| hold.is_active(now));
@@ -81,6 +90,9 @@ fn object_json(object: &Object) -> Value {
         "directories": object.recipe.directories,
         // Values may be secrets.
         "env": object.recipe.env.keys().collect::<Vec<_>>(),
+        "agent": object.agent,
+        "words": object.recipe.words,
+        "ready": object.recipe.ready,
         "after": object.after,
         "would-run": hold.is_none(),
         "held-by": hold.map(|hold| json!({"code": hold.reason().code(), "origin": hold.origin, "note": hold.note})),
@@ -89,7 +101,7 @@ fn object_json(object: &Object) -> Value {
 }
 
 /// Every setting that is one value, with its origin.
-fn effective(files: &TownFiles) -> Vec<(String, Value, Origin)> {
+fn effective(files: &TownFiles, desired: &Desired) -> Vec<(String, Value, Origin)> {
     let default = TownToml::default();
     let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
     let value = serde_json::to_value(toml).unwrap_or_default();
@@ -99,7 +111,15 @@ fn effective(files: &TownFiles) -> Vec<(String, Value, Origin)> {
         for (key, value) in keys {
             let position = files.town.as_ref().and_then(|town| town.positions.of(&[table, key]));
             let origin = position.map_or(Origin::Default, |position| Origin::At(position.clone()));
-            settings.push((format!("{table}.{key}"), value.clone(), origin));
+            // A key that is absent and has no default of its own.
+            if !value.is_null() {
+                settings.push((format!("{table}.{key}"), value.clone(), origin));
+            }
+        }
+    }
+    for object in desired.objects.values() {
+        if let Some(agent) = &object.agent {
+            settings.push((format!("{}: agent", object.address), json!(agent.name), agent.origin.clone()));
         }
     }
     settings

@@ -15,7 +15,8 @@ use crate::town::diagnostic::Diagnostic;
 use crate::town::files::stops::read_stops;
 use crate::town::files::{TownFiles, reread_all};
 
-/// Files whose absence, once they were there, is not an instruction. A wisp file may go: gt documents that as unparking.
+/// Files whose absence, once they were there, is not an instruction; beside them those that say how agents are started. A wisp file may go: gt
+/// documents that as unparking.
 const FILES_NOT_TO_GO: &[&str] =
     &["town.toml", "mayor/rigs.json", "mayor/daemon.json", "settings/config.json"];
 
@@ -122,9 +123,8 @@ impl Config {
     }
 
     /// The files that are there now and must not go unnoticed; none while the files are wrong.
-    pub fn to_remember(&self) -> impl Iterator<Item = &'static str> {
-        let there = if self.trouble.is_none() { present(&self.files) } else { BTreeSet::new() };
-        FILES_NOT_TO_GO.iter().copied().filter(move |file| there.contains(file))
+    pub fn to_remember(&self) -> BTreeSet<String> {
+        if self.trouble.is_none() { present(&self.files) } else { BTreeSet::new() }
     }
 }
 
@@ -137,10 +137,10 @@ fn read(
 ) -> Result<(Arc<TownFiles>, Desired), Vec<Diagnostic>> {
     let files = reread_all(disk, root, before)?;
     let there = present(&files);
-    let gone: Vec<Diagnostic> = FILES_NOT_TO_GO
+    let gone: Vec<Diagnostic> = ledger
+        .files
         .iter()
-        .filter(|file| !there.contains(**file))
-        .filter_map(|file| Some((file, ledger.files.get(*file)?)))
+        .filter(|(file, _)| !there.contains(*file) && is_of(&files, file))
         .map(|(file, seen)| words::missing_file(file, seen))
         .collect();
     if !gone.is_empty() {
@@ -150,8 +150,17 @@ fn read(
     Ok((Arc::new(files), desired))
 }
 
-fn present(files: &TownFiles) -> BTreeSet<&'static str> {
+fn present(files: &TownFiles) -> BTreeSet<String> {
     let there =
         [files.town.is_some(), files.rigs.is_some(), files.daemon.is_some(), files.disabled_patrols.there];
-    FILES_NOT_TO_GO.iter().copied().zip(there).filter(|(_, there)| *there).map(|(file, _)| file).collect()
+    let of_town = FILES_NOT_TO_GO.iter().zip(there).filter(|(_, there)| *there).map(|(file, _)| *file);
+    let layers = std::iter::once(&files.starts.town).chain(files.starts.rigs.values());
+    let of_starts = layers.flat_map(|layer| &layer.there).cloned();
+    of_town.map(str::to_owned).chain(of_starts).collect()
+}
+
+/// Whether a file that was there would matter: those of a rig go with the rig.
+fn is_of(files: &TownFiles, file: &str) -> bool {
+    let of_a_rig = file.split_once("/settings/").or_else(|| file.split_once("/roles/"));
+    of_a_rig.is_none_or(|(rig, _)| files.rig_names().iter().any(|name| name.as_str() == rig))
 }

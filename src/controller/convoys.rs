@@ -75,6 +75,7 @@ pub async fn keep<M: Machine>(
         let now = settings.borrow_and_update().clone();
         if let Err(why) = convoys.turn(&now).await {
             convoys.complain(why);
+            convoys.wait_longer(&now);
         }
         let pause = convoys.pause(&now);
         tokio::select! {
@@ -127,6 +128,14 @@ impl<M: Machine> Convoys<M> {
             self.check(settings).await
         } else {
             Ok(())
+        }
+    }
+
+    /// What cannot be read or checked is tried again later and later, and not at once.
+    fn wait_longer(&mut self, settings: &Settings) {
+        if self.pause(settings).is_some_and(|pause| pause.is_zero()) {
+            self.since = Some(self.machine.now());
+            self.failures = self.failures.saturating_add(1);
         }
     }
 

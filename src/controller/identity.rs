@@ -50,6 +50,8 @@ impl Written {
 #[derive(Debug)]
 pub struct Identity {
     path: PathBuf,
+    /// It is somebody else's by now.
+    abandoned: bool,
 }
 
 impl Identity {
@@ -70,12 +72,20 @@ impl Identity {
             }
             Seen::Known(None) | Seen::Unknown(_) => remove(&path)?,
         }
-        Ok(Self { path })
+        Ok(Self { path, abandoned: false })
+    }
+
+    /// Leaves the file as it is.
+    pub fn abandon(mut self) {
+        self.abandoned = true;
     }
 }
 
 impl Drop for Identity {
     fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
         // A file that stays proves nothing: its process has ended.
         let _ = remove(&self.path);
     }

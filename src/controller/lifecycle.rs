@@ -14,6 +14,8 @@ use crate::town::TownRoot;
 pub struct DaemonFiles {
     directory: PathBuf,
     state: State,
+    /// They are somebody else's by now.
+    abandoned: bool,
 }
 
 /// `state.json` as gt writes it.
@@ -39,7 +41,7 @@ impl DaemonFiles {
             last_heartbeat: NEVER.to_owned(),
             heartbeat_count: 0,
         };
-        let files = Self { directory: root.daemon_dir(), state };
+        let files = Self { directory: root.daemon_dir(), state, abandoned: false };
         // One decimal number and nothing else: the form that all versions of gt can read.
         replace(&files.directory.join("daemon.pid"), files.state.pid.to_string().as_bytes())?;
         files.write()?;
@@ -53,6 +55,11 @@ impl DaemonFiles {
         self.write()
     }
 
+    /// Leaves them as they are.
+    pub fn abandon(mut self) {
+        self.abandoned = true;
+    }
+
     fn write(&self) -> std::io::Result<()> {
         let text = serde_json::to_vec_pretty(&self.state)?;
         replace(&self.directory.join("state.json"), &text)
@@ -61,6 +68,9 @@ impl DaemonFiles {
 
 impl Drop for DaemonFiles {
     fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
         self.state.running = false;
         // Leaving is a no-op (law 6): if these fail, the lock still tells that nobody runs.
         let _ = self.write();

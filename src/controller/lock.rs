@@ -49,8 +49,12 @@ impl TownLock {
     /// Whether the locked file still is the one that others would lock. Somebody who removes it lets a second controller in.
     pub fn still_holds(&self) -> bool {
         let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-        let there = std::fs::metadata(&self.path).map(inode);
-        matches!((self.file.metadata().map(inode), there), (Ok(held), Ok(there)) if held == there)
+        match (self.file.metadata().map(inode), std::fs::metadata(&self.path).map(inode)) {
+            (Ok(held), Ok(there)) => held == there,
+            (_, Err(error)) => error.kind() != ErrorKind::NotFound,
+            // Not being able to look is no loss.
+            (Err(_), Ok(_)) => true,
+        }
     }
 
     /// Takes the lock or says who has it; never waits. The file itself is never deleted: an unlinked lock locks nobody out.

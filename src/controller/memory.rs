@@ -69,6 +69,11 @@ impl Memory {
         }
     }
 
+    /// Forgets a change that the disk did not take; why it did not stays known.
+    pub fn take_back(&mut self, before: Ledger) {
+        self.ledger = Ledger { trouble: self.ledger.trouble.take(), ..before };
+    }
+
     /// What was learned without a memory is learned again by the next look; only what this process has under way is kept.
     fn read_again(&mut self, disk: &dyn Disk) -> bool {
         match ledger::load(disk, &self.directory) {

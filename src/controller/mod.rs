@@ -18,6 +18,7 @@ pub mod mail;
 mod memory;
 mod news;
 pub mod once;
+mod openings;
 mod parts;
 mod reconciler;
 pub mod requests;

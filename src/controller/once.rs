@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::act::{Order, Outcome};
-use crate::model::{Address, Stamp};
-use crate::plan::{Action, Plan};
+use crate::ledger::Ledger;
+use crate::model::{Address, Reason, Stamp};
+use crate::plan::{Action, Gate, Plan, Step, Verdict};
 
 use super::World;
 use super::reconciler::{Pass, Reconciler};
 
 /// The longest time between two looks while something is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long first words are waited for after the last start: an agent that takes longer is told by the next pass, whoever makes it.
+const WORDS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is told that something is waited for: often enough to show that nothing hangs.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -56,6 +60,9 @@ pub struct Totals {
     pub failed: usize,
     /// Planned, and not carried out because the program was interrupted.
     pub skipped: usize,
+    /// Whether somebody interrupted it.
+    #[serde(skip)]
+    pub interrupted: bool,
 }
 
 /// What of a plan is carried out.
@@ -76,11 +83,12 @@ impl Only<'_> {
     }
 }
 
-/// Carries out `first` and reports on the way; the last plan tells what is held now.
+/// Carries out `first`, but begins nothing more after `until`, and reports on the way; the last plan tells what is held now.
 pub async fn carry_out<W: World>(
     reconciler: &mut Reconciler<W>,
     first: Pass,
     only: &Only<'_>,
+    until: Option<Instant>,
     mut report: impl FnMut(Progress<'_>),
 ) -> (Totals, Plan) {
     let mut left: BTreeMap<Address, &'static str> = first
@@ -96,12 +104,21 @@ pub async fn carry_out<W: World>(
     tokio::pin!(interrupt);
     let mut interrupted = false;
     let mut told = Instant::now();
+    // What was started here is told here what to do.
+    let (mut started, mut last_start) = (BTreeSet::new(), Instant::now());
     loop {
         reconciler.learn(&pass);
         if !interrupted {
-            for order in reconciler.commit(&pass, |address, action| left.get(address) == Some(&action.word()))
-            {
+            let wanted = |address: &Address, action: &Action| {
+                let is_words = matches!(action, Action::Nudge { .. }) && started.contains(address);
+                is_words || left.get(address) == Some(&action.word())
+            };
+            for order in reconciler.commit(&pass, wanted) {
                 left.remove(&order.address);
+                if order.action.launch().is_some() {
+                    started.insert(order.address.clone());
+                    last_start = Instant::now();
+                }
                 report(Progress::Begun(&order));
                 let world = reconciler.world.clone();
                 under_way.spawn(async move {
@@ -110,12 +127,22 @@ pub async fn carry_out<W: World>(
                 });
             }
         }
-        let waiting =
-            pass.plan.steps().any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()));
-        if under_way.is_empty() && (interrupted || !waiting) {
+        // What comes after something that is not carried out here is not waited for.
+        let comes = |step: &Step| match &step.gate {
+            Gate::After(needs) => needs.iter().all(|need| only.has(need)),
+            Gate::Ready | Gate::Turn | Gate::NotBefore(_) => true,
+        };
+        let waiting = pass
+            .plan
+            .steps()
+            .any(|(verdict, step)| left.get(&verdict.address) == Some(&step.action.word()) && comes(step));
+        interrupted |= until.is_some_and(|until| Instant::now() >= until);
+        let words = last_start.elapsed() < WORDS_PATIENCE
+            && started.iter().any(|address| words_wait(reconciler.ledger(), &pass.plan, address));
+        if under_way.is_empty() && (interrupted || !(waiting || words)) {
             break;
         }
-        if under_way.is_empty() && told.elapsed() >= TELL_AGAIN {
+        if under_way.is_empty() && waiting && told.elapsed() >= TELL_AGAIN {
             told = Instant::now();
             report(Progress::Waiting {
                 left: left.len(),
@@ -140,12 +167,18 @@ pub async fn carry_out<W: World>(
                 }
             }
             () = tokio::time::sleep(pause), if !interrupted => {}
-            _ = &mut interrupt, if !interrupted => interrupted = true,
+            _ = &mut interrupt, if !interrupted => (interrupted, totals.interrupted) = (true, true),
         }
         pass = reconciler.look_well().await;
     }
     totals.skipped = if interrupted { left.len() } else { 0 };
     (totals, pass.plan)
+}
+
+/// Whether something is to be typed into it that no person has to make way for.
+fn words_wait(ledger: &Ledger, plan: &Plan, address: &Address) -> bool {
+    let asks = |verdict: &Verdict| matches!(verdict.because, Reason::WaitingForInput { .. });
+    ledger.nudges.iter().any(|nudge| nudge.address == *address) && !plan.of(address).is_some_and(asks)
 }
 
 impl Totals {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::config::{Config, ConfigTrouble};
 use super::memory::Memory;
 use super::news::News;
+use super::openings;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
+use crate::ledger::{FileSeen, KnownLife, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, plan};
+use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -141,7 +142,9 @@ impl<W: World> Reconciler<W> {
         let server = ledger.server.as_ref().map(|server| {
             (PastProcess { process: server.process, boot: server.boot.clone() }, server.socket.clone())
         });
-        self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server)
+        let mut wants = self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server);
+        wants.openings = openings::wanted(ledger);
+        wants
     }
 
     /// Reads the files again. Wrong ones leave the last good reading in force (law 11).
@@ -189,14 +192,22 @@ impl<W: World> Reconciler<W> {
             self.memory.lasting();
         }
         for file in self.config.to_remember() {
-            if !self.memory.ledger().files.contains_key(file) {
-                self.memory.lasting().files.insert(file.to_owned(), FileSeen { since: now.clone() });
+            if !self.memory.ledger().files.contains_key(&file) {
+                self.memory.lasting().files.insert(file, FileSeen { since: now.clone() });
             }
         }
         self.hear(pass);
         self.drop_void_requests(pass);
+        if openings::any_is_over(self.ledger(), pass) {
+            openings::end(self.memory.lasting(), pass);
+        }
         let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
+        let is_seen = |verdict: &Verdict| {
+            !verdict.because.is_unknown()
+                && !matches!(verdict.state, State::Adoptable { .. } | State::Unknown(_))
+        };
         if !stops
+            && pass.plan.verdicts.iter().all(is_seen)
             && pass.plan.refusal.is_none()
             && !self.ledger().approvals.is_empty()
             && self.ledger().in_flight.is_empty()
@@ -211,13 +222,16 @@ impl<W: World> Reconciler<W> {
     /// Takes note of heartbeats, and of time that this process did not see pass.
     fn hear(&mut self, pass: &Pass) {
         let Observed { at, awake, away, heartbeats, .. } = &pass.observed;
+        if away.is_some() {
+            self.memory.lasting().begin_silences_anew(&at.boot, *awake);
+        }
         for verdict in &pass.plan.verdicts {
             let alive = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
             let heard = heartbeats.get(&verdict.address);
             let (Some(alive), Some(Seen::Known(Some(written)))) = (alive, heard) else { continue };
             let life = &alive.marker.incarnation;
             let ledger = self.memory.volatile();
-            if ledger.hear(&verdict.address, life, *written, &at.boot, *awake, away.is_some()) {
+            if ledger.hear(&verdict.address, life, *written, &at.boot, *awake) {
                 self.memory.lasting();
             }
         }
@@ -245,15 +259,23 @@ impl<W: World> Reconciler<W> {
         let turn = |(verdict, step): &(&Verdict, &Step)| {
             step.gate == Gate::Ready && wanted(&verdict.address, &step.action)
         };
+        let steps: Vec<(&Verdict, &Step)> = pass.plan.steps().filter(turn).collect();
+        let before = (!steps.is_empty()).then(|| self.memory.ledger().clone());
         let mut handed: Vec<(Order, Event)> = Vec::new();
-        for (verdict, step) in pass.plan.steps().filter(turn) {
+        for (verdict, step) in steps {
             let order = self.order(&verdict.address, &step.action);
             self.record(&order, pass);
             let event = words::event_of_step(verdict, step, &order, now);
             handed.push((order, event));
         }
         if !self.memory.save(self.world.disk()) {
-            handed.retain(|(order, _)| order.action.launch().is_none());
+            // What cannot be remembered as begun could be done twice.
+            let needs_memory =
+                |action: &Action| action.launch().is_some() || matches!(action, Action::Nudge { .. });
+            handed.retain(|(order, _)| !needs_memory(&order.action));
+            if let Some(before) = before {
+                self.memory.take_back(before);
+            }
         }
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
         for order in &orders {
@@ -274,14 +296,9 @@ impl<W: World> Reconciler<W> {
                     f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
                 let policy = &self.config.desired.policy;
                 self.before.insert(order.address.clone(), self.memory.ledger().record(&order.address));
-                self.memory.lasting().strike(
-                    &order.address,
-                    launch.cause,
-                    &spec,
-                    policy,
-                    &pass.observed.at,
-                    chance,
-                );
+                let ledger = self.memory.lasting();
+                ledger.strike(&order.address, launch.cause, &spec, policy, &pass.observed.at, chance);
+                openings::begin(ledger, order, &pass.observed.at);
             }
             Action::Nudge { .. } if matches!(because, Some(Reason::Stale { .. })) => {
                 if let Some(beat) = self.memory.lasting().beats.get_mut(&order.address) {
@@ -304,12 +321,16 @@ impl<W: World> Reconciler<W> {
     pub fn order(&self, address: &Address, action: &Action) -> Order {
         let controller = &self.desired().policy.controller;
         let hex = format!("{:016x}", self.world.draw());
+        let recipe = self.desired().objects.get(address).map(|object| object.recipe.clone());
+        let words = recipe.as_ref().and_then(|recipe| recipe.words.as_ref());
+        let words = words.map(|words| words.at(&self.now().wall.to_zoned(self.world.time_zone())));
         Order {
             address: address.clone(),
             action: action.clone(),
             town: self.desired().town.clone(),
             root: self.desired().root.clone(),
-            recipe: self.desired().objects.get(address).map(|object| object.recipe.clone()),
+            recipe,
+            words,
             // Sixteen hex digits are more than twelve.
             incarnation: IncarnationId::from_hex(&hex).unwrap_or_else(|| unreachable!("16 hex digits")),
             settle: controller.settle.get(),
@@ -344,9 +365,16 @@ impl<W: World> Reconciler<W> {
                     record.stuck = None;
                 }
             }
-            (outcome, Action::Nudge { .. }) => {
-                let waits = matches!(outcome, Outcome::Refused(_));
-                self.memory.lasting().end_nudge(&order.address, waits);
+            (outcome, Action::Nudge { text, .. }) => {
+                let ledger = self.memory.lasting();
+                ledger.end_nudge(&order.address, matches!(outcome, Outcome::Refused(_)));
+                // Who was not asked has not been asked.
+                if text == QUESTION
+                    && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))
+                    && let Some(beat) = ledger.beats.get_mut(&order.address)
+                {
+                    beat.asked = None;
+                }
             }
             (Outcome::Refused(_), Action::Start(_) | Action::Restart(_)) => {
                 if let Some(before) = self.before.remove(&order.address) {
@@ -370,12 +398,28 @@ impl<W: World> Reconciler<W> {
         self.news.tell(self.world.disk(), &[words::event_of_outcome(order, outcome, now)]);
     }
 
-    /// Changes what is remembered because somebody asked for it.
-    pub fn ask<T>(&mut self, change: impl FnOnce(&mut Ledger, &Stamp) -> T) -> T {
+    /// Changes what is remembered because somebody asked for it. What cannot be remembered is refused: nobody is told that something is so which the
+    /// next controller would not know.
+    pub fn ask<T>(
+        &mut self,
+        change: impl FnOnce(&mut Ledger, &Stamp) -> Result<T, String>,
+    ) -> Result<T, String> {
         let now = self.world.now();
-        let answer = change(self.memory.lasting(), &now);
-        self.memory.save(self.world.disk());
-        answer
+        let refused = |memory: &Memory| {
+            let why = memory.ledger().trouble.as_ref().map_or("", |why| why.0.as_str());
+            format!("what is asked for cannot be remembered: {why}")
+        };
+        // One that could not be read is read again first, and one that could not be written is written.
+        if !self.memory.save(self.world.disk()) {
+            return Err(refused(&self.memory));
+        }
+        let before = self.memory.ledger().clone();
+        let answer = change(self.memory.lasting(), &now)?;
+        if self.memory.save(self.world.disk()) {
+            return Ok(answer);
+        }
+        self.memory.take_back(before);
+        Err(refused(&self.memory))
     }
 
     /// Changes what is remembered in this process alone, to see what a plan would be then.
@@ -386,18 +430,33 @@ impl<W: World> Reconciler<W> {
 
     /// Drops requests that can come to nothing any more, and tells of the nudges among them.
     fn drop_void_requests(&mut self, pass: &Pass) {
+        let now = &pass.observed.at;
+        let ledger = self.ledger();
+        let waiting: BTreeSet<Address> = ledger
+            .restarts
+            .keys()
+            .cloned()
+            .chain(ledger.nudges.iter().map(|it| it.address.clone()))
+            .collect();
         let mut events = Vec::new();
-        for verdict in &pass.plan.verdicts {
-            let waits = self.ledger().restarts.contains_key(&verdict.address)
-                || self.ledger().nudges.iter().any(|nudge| nudge.address == verdict.address);
-            let Some(life) = waits.then(|| verdict.state.life()).flatten() else { continue };
-            let now = &pass.observed.at;
-            for (nudge, why) in self.memory.lasting().drop_void_requests(&verdict.address, life, now) {
+        for address in waiting {
+            let verdict = pass.plan.of(&address);
+            // What no file lists any more has no verdict, and nothing is typed into it.
+            let life = verdict.map_or(Some(KnownLife::None), |verdict| verdict.state.life());
+            let before = (self.ledger().restarts.len(), self.ledger().nudges.len());
+            if verdict.is_none_or(|verdict| verdict.wanted.is_some()) {
+                self.memory.volatile().restarts.remove(&address);
+            }
+            let Some(life) = life else { continue };
+            for (nudge, why) in self.memory.volatile().drop_void_requests(&address, life, now) {
                 let text = format!("the nudge of {} was not typed: {why}", nudge.by);
                 events.push(Event {
                     object: Some(nudge.address),
                     ..Event::of_town(now.wall, Kind::Outcome, text)
                 });
+            }
+            if (self.ledger().restarts.len(), self.ledger().nudges.len()) != before {
+                self.memory.lasting();
             }
         }
         self.news.tell(self.world.disk(), &events);

@@ -153,7 +153,6 @@ pub fn apply<W: World>(reconciler: &mut Reconciler<W>, change: &Change) -> Resul
 /// Takes note of what a letter asks for, and of the letter, with one write of the ledger; false if the disk does not take it, or the letter is known.
 /// Then nothing has changed, and the letter can be taken another time.
 pub fn take_letter<W: World>(reconciler: &mut Reconciler<W>, id: &str, change: &Change) -> bool {
-    let before = reconciler.ledger().clone();
     let noted = reconciler.ask(|ledger, now| {
         if ledger.note_letter(id, LetterFate::Taken, now) {
             change.note(ledger, now)
@@ -161,16 +160,10 @@ pub fn take_letter<W: World>(reconciler: &mut Reconciler<W>, id: &str, change: &
             Err(format!("letter {id} is known"))
         }
     });
-    let taken = noted.is_ok() && reconciler.ledger().trouble.is_none();
-    if taken {
+    if noted.is_ok() {
         tell(reconciler, change, &noted);
-    } else {
-        reconciler.suppose(|ledger, _| {
-            let trouble = ledger.trouble.take();
-            *ledger = Ledger { trouble, ..before };
-        });
     }
-    taken
+    noted.is_ok()
 }
 
 /// Tells what was asked for of each object.

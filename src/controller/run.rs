@@ -44,6 +44,29 @@ enum Wake {
     Leave(&'static str),
 }
 
+/// What was heard, before anything follows from it.
+enum Heard {
+    /// What came of an action.
+    Outcome(Result<(Id, Outcome), tokio::task::JoinError>),
+    /// What came of a question about a bead.
+    Bead(Result<Answered, tokio::task::JoinError>),
+    /// What came of a look at the mail.
+    Mail(Came),
+    /// Somebody asks something.
+    Asked(Asked),
+    /// Anything else.
+    Wake(Wake),
+}
+
+/// How a controller left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It was told to.
+    Asked,
+    /// Its lock is no lock any more.
+    LockLost,
+}
+
 struct Controller<M: Machine> {
     reconciler: Reconciler<Host<M>>,
     under_way: JoinSet<Outcome>,
@@ -72,13 +95,13 @@ struct Outside {
 }
 
 /// Runs until it is told to end, or the lock is no lock any more.
-pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -> std::io::Result<()> {
+pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -> std::io::Result<Left> {
     let root = reconciler.root().clone();
     let (heard, deaths) = unbounded_channel();
     let (changed, files) = unbounded_channel();
     let (to, asked) = unbounded_channel();
     let debounce = reconciler.desired().policy.controller.debounce.get();
-    let watch = match Watch::new(&root, debounce, changed) {
+    let watch = match Watch::new(&root, &reconciler.files().rig_names(), debounce, changed) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::warn!(%error, "files cannot be watched; changes wait for the resync");
@@ -121,14 +144,16 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         heart,
         rhythm,
     };
-    controller.keep(outside, lock).await;
+    let left = controller.keep(outside, lock).await;
     supervisor::stopping();
-    drop(socket);
-    Ok(())
+    if let (Left::LockLost, Ok(socket)) = (left, socket) {
+        socket.abandon();
+    }
+    Ok(left)
 }
 
 impl<M: Machine> Controller<M> {
-    async fn keep(mut self, mut outside: Outside, lock: &TownLock) {
+    async fn keep(mut self, mut outside: Outside, lock: &TownLock) -> Left {
         let Status { pid, version, started, .. } = self.heart.status();
         let text = format!("controller {pid} started, version {version}");
         self.reconciler.tell(Event::of_town(started, Kind::Controller, text));
@@ -142,34 +167,45 @@ impl<M: Machine> Controller<M> {
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());
             let mut resynced = false;
-            let wake = tokio::select! {
-                Some(joined) = self.under_way.join_next_with_id() => self.note(joined),
-                Some(answered) = self.asking.join_next() => self.hear(answered),
-                Some(came) = self.mail.came() => self.hear_mail(came, &pass),
-                () = parts::after(until_asked) => Wake::Answered,
-                Some(()) = outside.deaths.recv() => Wake::Look,
-                Some(()) = outside.files.recv() => Wake::Read,
-                Some(asked) = outside.asked.recv() => self.answer(asked, &pass),
-                _ = outside.term.recv() => Wake::Leave("TERM"),
-                _ = outside.int.recv() => Wake::Leave("INT"),
-                _ = outside.hup.recv() => Wake::Read,
+            let heard = tokio::select! {
+                Some(joined) = self.under_way.join_next_with_id() => Heard::Outcome(joined),
+                Some(answered) = self.asking.join_next() => Heard::Bead(answered),
+                Some(came) = self.mail.came() => Heard::Mail(came),
+                () = parts::after(until_asked) => Heard::Wake(Wake::Answered),
+                Some(()) = outside.deaths.recv() => Heard::Wake(Wake::Look),
+                Some(()) = outside.files.recv() => Heard::Wake(Wake::Read),
+                Some(asked) = outside.asked.recv() => Heard::Asked(asked),
+                _ = outside.term.recv() => Heard::Wake(Wake::Leave("TERM")),
+                _ = outside.int.recv() => Heard::Wake(Wake::Leave("INT")),
+                _ = outside.hup.recv() => Heard::Wake(Wake::Read),
                 _ = outside.usr1.recv() => {
                     self.mail.hurry();
-                    Wake::Read
+                    Heard::Wake(Wake::Read)
                 }
                 () = tokio::time::sleep(pause) => {
                     resynced = self.rhythm.is_resync(&self.reconciler.now(), resync);
-                    if resynced { Wake::Read } else { Wake::Look }
+                    Heard::Wake(if resynced { Wake::Read } else { Wake::Look })
                 }
             };
             self.wake();
-            if !matches!(wake, Wake::Answered) && !lock.still_holds() {
-                return self.leave("the loss of its lock file, which somebody has removed");
+            // Before anything follows from what was heard: by now somebody else may keep the town, and what is written would be theirs.
+            if !lock.still_holds() {
+                return self.lose();
             }
+            let wake = match heard {
+                Heard::Outcome(joined) => self.note(joined),
+                Heard::Bead(answered) => self.hear(answered),
+                Heard::Mail(came) => self.hear_mail(came, &pass),
+                Heard::Asked(asked) => self.answer(asked, &pass),
+                Heard::Wake(wake) => wake,
+            };
             // One pass answers everything that has happened so far.
             while outside.deaths.try_recv().is_ok() {}
             match wake {
-                Wake::Leave(signal) => return self.leave(signal),
+                Wake::Leave(signal) => {
+                    self.leave(signal);
+                    return Left::Asked;
+                }
                 Wake::Read => {
                     while outside.files.try_recv().is_ok() {}
                     self.read();
@@ -269,7 +305,7 @@ impl<M: Machine> Controller<M> {
         follow_mail(&mut self.mail, &self.reconciler);
         self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {
-            watch.extend();
+            watch.extend(&self.reconciler.files().rig_names());
         }
         let trouble = self.reconciler.trouble();
         self.heart.tell(|status| {
@@ -292,6 +328,10 @@ impl<M: Machine> Controller<M> {
 
     fn answer(&mut self, (request, to): Asked, pass: &Pass) -> Wake {
         self.wake();
+        // Whoever has given up may have asked again, or somebody else.
+        if to.is_closed() {
+            return Wake::Answered;
+        }
         let answer = match request {
             Request::Status => Answer::Status(Status {
                 objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
@@ -318,6 +358,15 @@ impl<M: Machine> Controller<M> {
         if let Err(error) = self.daemon_files.beat() {
             tracing::warn!(%error, "daemon/state.json cannot be written");
         }
+    }
+
+    /// Leaves a town that somebody else may keep by now: nothing of theirs is written or removed.
+    fn lose(self) -> Left {
+        tracing::error!(
+            "daemon/daemon.lock is another file now, or gone: somebody has removed it; this controller leaves, the agents live on"
+        );
+        self.daemon_files.abandon();
+        Left::LockLost
     }
 
     /// Leaving is a no-op for the agents (law 6): nothing is stopped, and what is under way is seen by the next look of whoever comes.

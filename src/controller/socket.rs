@@ -149,6 +149,8 @@ pub type Asked = (Request, oneshot::Sender<Answer>);
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
+    /// The file is somebody else's by now.
+    abandoned: bool,
     /// The thread ends when this is dropped.
     _stop: oneshot::Sender<()>,
 }
@@ -180,12 +182,20 @@ impl ControlSocket {
                 }
             });
         })?;
-        Ok(Self { path, _stop: stop })
+        Ok(Self { path, abandoned: false, _stop: stop })
+    }
+
+    /// Leaves the file as it is.
+    pub fn abandon(mut self) {
+        self.abandoned = true;
     }
 }
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
+        if self.abandoned {
+            return;
+        }
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -220,7 +230,8 @@ async fn accept(
 async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>, heart: Arc<Heart>) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    if BufReader::new(reader.take(LINE_SIZE_MAX)).read_line(&mut line).await.is_err() {
+    let mut reader = BufReader::new(reader.take(LINE_SIZE_MAX));
+    if reader.read_line(&mut line).await.is_err() {
         return;
     }
     let answer = match serde_json::from_str::<Request>(&line) {
@@ -237,7 +248,11 @@ async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>, heart: A
                     Err(_) => Ok(Answer::Status(heart.status())),
                 }
             } else {
-                from.await
+                // What is asked by somebody who has given up is not done: they may have asked again.
+                tokio::select! {
+                    answer = from => answer,
+                    _ = reader.read_u8() => return,
+                }
             };
             let Ok(answer) = answer else { return };
             answer

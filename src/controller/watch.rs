@@ -8,6 +8,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
+use crate::model::Name;
 use crate::town::TownRoot;
 
 /// Watches the files that the town is made of.
@@ -22,13 +23,14 @@ pub struct Watch {
 const DEBOUNCES_MAX: u32 = 10;
 
 /// Directories below the root that hold files of the town. `daemon/`, where gtctl writes, is none of them.
-const DIRECTORIES: &[&str] = &["", "mayor", "settings", ".beads-wisp", ".beads-wisp/config"];
+const DIRECTORIES: &[&str] = &["", "mayor", "settings", "roles", ".beads-wisp", ".beads-wisp/config"];
 
 impl Watch {
     /// Watches `root`; changes that matter become one message to `changed` when the files have rested for `debounce`, or after ten times
     /// that if they do not.
     pub fn new(
         root: &TownRoot,
+        rigs: &BTreeSet<Name>,
         debounce: Duration,
         changed: UnboundedSender<()>,
     ) -> Result<Self, notify::Error> {
@@ -49,13 +51,15 @@ impl Watch {
         })?;
         tokio::spawn(debounced(notices, debounce, changed));
         let mut watch = Self { watcher, root: root.path().to_owned(), unwatched: BTreeSet::new() };
-        watch.extend();
+        watch.extend(rigs);
         Ok(watch)
     }
 
-    /// Watches directories that have appeared since. A directory that cannot be watched is left to the resync, and named in the log.
-    pub fn extend(&mut self) {
+    /// Watches directories that have appeared since, and the settings and role files of these rigs. A directory that cannot be watched is left to the resync, and named in the log.
+    pub fn extend(&mut self, rigs: &BTreeSet<Name>) {
         let mut wanted: BTreeSet<PathBuf> = DIRECTORIES.iter().map(|name| self.root.join(name)).collect();
+        let of_rig = |rig: &Name| ["settings", "roles"].map(|name| self.root.join(rig.as_str()).join(name));
+        wanted.extend(rigs.iter().flat_map(of_rig));
         // A town.toml that is a symlink changes where it points to.
         if let Ok(target) = self.root.join("town.toml").canonicalize()
             && let Some(directory) = target.parent()
@@ -103,9 +107,10 @@ fn is_of_the_town(root: &Path, path: &Path) -> bool {
     if in_root {
         name == "town.toml"
             || name.starts_with("ESTOP")
-            || matches!(name, "mayor" | "settings" | ".beads-wisp")
+            || matches!(name, "mayor" | "settings" | "roles" | ".beads-wisp")
     } else {
-        Path::new(name).extension().is_some_and(|extension| extension == "json") || name == "config"
+        let is = |wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
+        is("json") || is("toml") || name == "config"
     }
 }
 
@@ -134,6 +139,8 @@ mod tests {
             ("/town/ESTOP.rig", true),
             ("/town/mayor/rigs.json", true),
             ("/town/.beads-wisp/config/a.json", true),
+            ("/town/a/roles/witness.toml", true),
+            ("/town/a/settings/config.json", true),
             ("/town/.events.jsonl", false),
             ("/town/mayor/notes.md", false),
             ("/elsewhere/town.toml", true),

@@ -3,11 +3,12 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::agents;
 use super::graph::{Desired, Object, Policy, Recipe};
 use super::holds::{self, Hold, HoldKind};
 use super::names::session_name;
 use super::order;
-use super::recipes::{self, Settings, UnknownAgent, WatchSettings};
+use super::recipes::{self, Composed, Settings, UnknownAgent, WatchSettings};
 use crate::model::{Address, Name, Origin, Position, excerpt, some_of};
 use crate::observed::tmux::Socket;
 use crate::town::closest::closest;
@@ -161,6 +162,7 @@ impl<'a> Build<'a> {
                 command,
                 env,
                 directory,
+                prompt,
                 after,
                 restart,
                 heartbeat,
@@ -176,6 +178,7 @@ impl<'a> Build<'a> {
                 command: command.as_deref(),
                 env: env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
                 directory: directory.as_deref(),
+                prompt: prompt.as_deref(),
                 after: after.as_deref().map(|after| (after, with("after"))),
                 watch: WatchSettings {
                     file: heartbeat.as_deref(),
@@ -200,11 +203,13 @@ impl<'a> Build<'a> {
         let Shape { address, enabled, restart, origin } = shape;
         let prefix = address.rig().and_then(|rig| holds::prefix_of(self.files, rig));
         let session = session_name(&address, self.toml.town.naming, prefix.as_ref());
-        let recipe = match recipes::recipe(self.toml, self.files.root.path(), &address, session, settings) {
-            Ok(recipe) => recipe,
-            Err(unknown) => return self.unknown_agent(&unknown),
-        };
+        let Composed { recipe, agent, hold } =
+            match recipes::recipe(self.files, self.toml, &address, session, settings) {
+                Ok(composed) => composed,
+                Err(unknown) => return self.unknown_agent(&unknown),
+            };
         let mut holds = holds::of_layers(self.files, &address);
+        holds.extend(hold);
         match &settings.enabled {
             Some((false, path)) => holds.push(Hold::new(HoldKind::Disabled, self.origin(path))),
             None if !enabled => holds.push(Hold::new(HoldKind::Disabled, Origin::Default)),
@@ -218,7 +223,7 @@ impl<'a> Build<'a> {
         let watch = settings.watch.watch(&address, self.files.workspace);
         self.objects.insert(
             address.clone(),
-            Object { address, recipe, spec, after, wave: 0, holds, restart, watch, origin },
+            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, origin },
         );
     }
 
@@ -300,7 +305,7 @@ impl<'a> Build<'a> {
         if self.errors.len() >= ERRORS_MAX {
             return;
         }
-        let known = self.agents.get_or_init(|| recipes::agent_names(self.toml));
+        let known = self.agents.get_or_init(|| agents::names(self.files, self.toml));
         let name = excerpt(unknown.name, ENTRY_SHOWN).escape_debug().to_string();
         // Each guess looks at all that is known, and who has so many unknown ones has not misspelt them.
         let near = if self.errors.len() < GUESSES_MAX {
@@ -312,8 +317,8 @@ impl<'a> Build<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known agents are {}; define others as [agents.{name}]", some_of(known)),
         };
-        let path = unknown.path.clone().unwrap_or_else(|| vec!["defaults"]);
-        let error = self.error(&path, format!("there is no agent `{name}`"), "named here").with_help(help);
+        let error =
+            self.error(&unknown.path, format!("there is no agent `{name}`"), "named here").with_help(help);
         if !self.errors.contains(&error) {
             self.wrong(error);
         }
@@ -406,7 +411,8 @@ fn weight(recipe: &Recipe, holds: &[Hold]) -> usize {
     let env: usize = recipe.env.iter().map(|(name, value)| 2 * EACH + name.len() + value.len()).sum();
     let directories: usize = recipe.directories.iter().map(|one| EACH + one.as_os_str().len()).sum();
     let notes: usize = holds.iter().filter_map(|hold| hold.note.as_ref()).map(String::len).sum();
-    OBJECT_SIZE + command + env + directories + notes
+    let words = recipe.words.as_ref().map_or(0, |words| words.text.len());
+    OBJECT_SIZE + command + env + directories + notes + words
 }
 
 /// The one mistake of a graph that is not built to its end.

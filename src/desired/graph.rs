@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Hold;
-use crate::model::{Address, Name, Origin, SpecHash, TownId};
+use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
@@ -88,6 +88,9 @@ pub struct Object {
     /// The recipe's [`spec`](Recipe::spec), which is all that decisions take from the values of its variables: a recording keeps this and
     /// not those.
     pub spec: SpecHash,
+    /// The kind of agent that it runs, and who chose it; `None` where a file spells out its command.
+    #[serde(default)]
+    pub agent: Option<AgentChoice>,
     /// What must be alive before it is started. Only existing objects, never a cycle.
     pub after: BTreeSet<Address>,
     /// How many starts lie before its own along the `after` edges.
@@ -117,6 +120,16 @@ pub struct Watch {
     pub grace: Duration,
 }
 
+/// A kind of agent, and who chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AgentChoice {
+    /// Its name.
+    pub name: String,
+    /// Who.
+    pub origin: Origin,
+}
+
 /// What an object is started from. One recipe for the first start and for every restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -130,6 +143,12 @@ pub struct Recipe {
     /// Environment variables to set. May hold secrets: never printed, never part of an argv, and written down by their names alone.
     #[serde(serialize_with = "names", deserialize_with = "without_values")]
     pub env: BTreeMap<String, String>,
+    /// What it is told first, if anything.
+    #[serde(default)]
+    pub words: Option<Words>,
+    /// How to see that it is ready; `None` for a program of which nothing is known. No part of the spec: another one needs no restart.
+    #[serde(default)]
+    pub ready: Option<Ready>,
 }
 
 /// The names of variables.
@@ -165,6 +184,10 @@ impl Recipe {
             part(name.as_bytes());
             part(value.as_bytes());
         }
+        if let Some(words) = &self.words {
+            part(words.text.as_bytes());
+            part(&[u8::from(words.typed)]);
+        }
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         // 64 hex digits are always more than twelve.
         SpecHash::from_hex(&hex).unwrap_or_else(|| unreachable!("a SHA-256 in hex has 64 digits"))
@@ -194,6 +217,7 @@ impl Desired {
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
             past,
             server,
+            openings: BTreeMap::new(),
         }
     }
 }

@@ -6,14 +6,19 @@
 mod agents;
 mod beads;
 mod build;
+mod choice;
+mod environment;
 mod graph;
 mod holds;
 mod names;
 mod order;
 mod recipes;
+mod role_files;
+mod words;
 
 pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
-pub use graph::{Desired, Object, Policy, Recipe, Watch};
+pub use graph::{AgentChoice, Desired, Object, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};
 pub use names::session_names;
+pub use role_files::remarks;

@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::agents::BUILT_IN;
-use super::graph::{Recipe, Watch};
-use crate::model::{Address, Period};
-use crate::town::files::town_toml::{AgentTable, Naming, RoleTable, TownToml};
+use super::agents::{self, Agent, NoAgent};
+use super::choice::{self, By};
+use super::environment::{self, Liveness};
+use super::graph::{AgentChoice, Recipe, Watch};
+use super::holds::{Hold, HoldKind};
+use super::role_files::RoleSays;
+use super::words;
+use crate::model::{Address, Origin, Period, Why, excerpt};
+use crate::town::files::TownFiles;
+use crate::town::files::town_toml::{RoleTable, TownToml};
 
 /// The settings of an object after its layers are joined: what is said closest to it counts.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +27,8 @@ pub struct Settings<'a> {
     pub env: BTreeMap<&'a str, &'a str>,
     /// Working directory, with `{rig}` and `{name}`.
     pub directory: Option<&'a Path>,
+    /// What it is told first, in the place of gt's words.
+    pub prompt: Option<&'a str>,
     /// What must be alive first, and the path of the key that says so.
     pub after: Option<(&'a [String], Vec<&'a str>)>,
     /// How its silence is noticed.
@@ -91,6 +99,9 @@ impl<'a> Settings<'a> {
         if let Some(directory) = &table.directory {
             self.directory = Some(directory);
         }
+        if let Some(prompt) = &table.prompt {
+            self.prompt = Some(prompt);
+        }
         if let Some(after) = &table.after {
             self.after = Some((after, key("after")));
         }
@@ -103,108 +114,125 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The kind of agent that an object runs is nowhere defined.
+/// So much of a name that nothing has is shown.
+const NAME_SHOWN: usize = 64;
+
+/// The kind of agent that `town.toml` names is nowhere defined.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownAgent<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The key that names it; `None` for the built-in default.
-    pub path: Option<Vec<&'a str>>,
+    /// The key that names it.
+    pub path: Vec<&'a str>,
 }
 
-/// Names of all kinds of agents: yours and the built-in ones.
-pub fn agent_names(toml: &TownToml) -> Vec<String> {
-    let built_in = BUILT_IN.iter().map(|kind| kind.name.to_owned());
-    let mut names: Vec<String> = toml.agents.keys().cloned().chain(built_in).collect();
-    names.sort();
-    names.dedup();
-    names
+/// A recipe, and what came up while it was composed.
+pub struct Composed {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The kind of agent, and who chose it; `None` for a command that a file spells out.
+    pub agent: Option<AgentChoice>,
+    /// Set if a file that decides about it cannot be used. The recipe is then not the one that it should be started from.
+    pub hold: Option<Hold>,
 }
 
 /// Composes the recipe of an object.
 pub fn recipe<'a>(
+    files: &'a TownFiles,
     toml: &'a TownToml,
-    root: &Path,
     address: &Address,
     session: String,
     settings: &Settings<'a>,
-) -> Result<Recipe, UnknownAgent<'a>> {
-    let mut env = BTreeMap::new();
-    let command = match settings.command {
-        Some(command) => command.to_vec(),
-        None => {
-            let (name, path) = match &settings.agent {
-                Some((name, path)) => (*name, Some(path.clone())),
-                None => (toml.defaults.agent.as_str(), Some(vec!["defaults", "agent"])),
-            };
-            let (command, agent_env) = agent(toml, name).ok_or(UnknownAgent { name, path })?;
-            env.extend(agent_env);
-            command
-        }
+) -> Result<Composed, UnknownAgent<'a>> {
+    let root = files.root.path();
+    let role = RoleSays::of(files, address);
+    let Chosen { mut agent, mut choice, mut hold } = match settings.command {
+        Some(command) => Chosen { agent: agents::of_command(command), choice: None, hold: None },
+        None => kind(files, toml, address, settings)?,
     };
+    let start = role.start_command(files).filter(|_| may_be_replaced(toml, settings, &choice));
+    if let Some(said) = start {
+        let command: Vec<String> = said.value.argv.iter().map(|word| role.fill(word)).collect();
+        let mut env = agent.env;
+        env.extend(said.value.env.iter().cloned());
+        agent = Agent { env, ..agents::of_command(&command) };
+        choice = Some(AgentChoice { name: choice::DEFAULT.to_owned(), origin: Origin::At(said.at.clone()) });
+    }
+    let mut env = environment::defaults(files, address, &mut hold);
+    env.extend(std::mem::take(&mut agent.env));
+    env.extend(role.env(files));
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    env.extend(identity(toml.town.naming, root, address));
-    let directories = match settings.directory {
-        Some(directory) => vec![root.join(fill(directory, address))],
-        None => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
+    let liveness = Liveness {
+        name: choice.as_ref().map(|choice| choice.name.as_str()),
+        processes: &agent.processes,
+        command: &agent.command,
     };
-    Ok(Recipe { session, directories, command, env })
+    env.extend(environment::identity(toml.town.naming, root, address, &session, &liveness));
+    let directories = match (settings.directory, role.work_dir(files)) {
+        (Some(directory), _) => vec![root.join(fill(directory, address))],
+        (None, Some(directory)) => vec![root.join(directory)],
+        (None, None) => directories(address).into_iter().map(|directory| root.join(directory)).collect(),
+    };
+    hold = hold.or_else(|| role.unread(files));
+    let words = words::first(files, address, settings.prompt, &role, &agent);
+    let recipe = Recipe { session, directories, command: agent.command, env, words, ready: agent.ready };
+    Ok(Composed { recipe, agent: choice, hold })
 }
 
-/// The command and environment of a kind of agent: yours, the built-in one, or your environment on the built-in command.
-fn agent(toml: &TownToml, name: &str) -> Option<(Vec<String>, BTreeMap<String, String>)> {
-    let built_in = BUILT_IN.iter().find(|kind| kind.name == name);
-    let yours = toml.agents.get(name);
-    let mut env: BTreeMap<String, String> = built_in
-        .map(|kind| kind.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-        .unwrap_or_default();
-    if let Some(AgentTable { env: more, .. }) = yours {
-        env.extend(more.clone());
-    }
-    let command = yours
-        .and_then(|agent| agent.command.clone())
-        .or_else(|| built_in.map(|kind| kind.command.iter().map(|word| (*word).to_owned()).collect()))?;
-    Some((command, env))
+/// Whether the start command of a role file counts, as in gt: it is for claude, and claude is what gt's own files come to.
+pub(super) fn may_be_replaced(
+    toml: &TownToml,
+    settings: &Settings<'_>,
+    choice: &Option<AgentChoice>,
+) -> bool {
+    let is_claude = choice.as_ref().is_some_and(|choice| choice.name == choice::DEFAULT);
+    is_claude && settings.agent.is_none() && toml.defaults.agent.is_none()
 }
 
-/// Who the agent is, in gt's variables: gt and bd in it act in this name. The bare `GT_ROLE` is that of gt before 0.6, the
-/// compound one that of later ones; `town.naming` tells them apart.
-fn identity(naming: Naming, root: &Path, address: &Address) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
-    set("GT_ROOT", root.display().to_string());
-    let actor = match address {
-        Address::Session(_) => return env,
-        Address::Boot => "deacon-boot".to_owned(),
-        other => other.to_string(),
+/// A kind of agent, as far as the files tell it.
+struct Chosen {
+    agent: Agent,
+    choice: Option<AgentChoice>,
+    hold: Option<Hold>,
+}
+
+/// The kind of agent of an object. A mistake in `town.toml` is one; what a file of gt's leaves open holds the object back, in the place of
+/// another agent.
+fn kind<'a>(
+    files: &'a TownFiles,
+    toml: &'a TownToml,
+    address: &Address,
+    settings: &Settings<'a>,
+) -> Result<Chosen, UnknownAgent<'a>> {
+    let held = |hold| Chosen { agent: agents::default(), choice: None, hold: Some(hold) };
+    let choice = match choice::choose(files, toml, address, settings.agent.as_ref()) {
+        Ok(choice) => choice,
+        Err(hold) => return Ok(held(hold)),
     };
-    let author = address.worker().map_or_else(|| actor.clone(), ToString::to_string);
-    let role = match (naming, address) {
-        (Naming::Rig, _) => address.role().to_string(),
-        (Naming::Prefix, Address::Boot) => "deacon/boot".to_owned(),
-        (Naming::Prefix, _) => address.to_string(),
+    let origin = match &choice.by {
+        By::TownToml(path) => files
+            .town
+            .as_ref()
+            .and_then(|town| town.positions.nearest(path))
+            .map_or(Origin::Default, |position| Origin::At(position.clone())),
+        By::Gt(position) => Origin::At((*position).clone()),
+        By::Nobody => Origin::Default,
     };
-    set("GT_ROLE", role);
-    set("BD_ACTOR", actor);
-    set("GIT_AUTHOR_NAME", author);
-    if let Some(rig) = address.rig() {
-        set("GT_RIG", rig.to_string());
+    match agents::find(files, toml, address, choice.name) {
+        Ok(agent) => {
+            let choice = AgentChoice { name: choice.name.to_owned(), origin };
+            Ok(Chosen { agent, choice: Some(choice), hold: None })
+        }
+        Err(NoAgent::Unread(hold)) => Ok(held(hold)),
+        Err(NoAgent::Unknown) => match choice.by {
+            By::TownToml(path) => Err(UnknownAgent { name: choice.name, path }),
+            By::Gt(_) | By::Nobody => {
+                let name = excerpt(choice.name, NAME_SHOWN);
+                let why = Why::new(format!("there is no agent `{}`", name.escape_debug()));
+                Ok(held(Hold::new(HoldKind::Unreadable(why), origin)))
+            }
+        },
     }
-    match address {
-        Address::Crew(rig, name) => {
-            set("GT_CREW", name.to_string());
-            set("BEADS_AGENT_NAME", format!("{rig}/{name}"));
-        }
-        Address::Polecat(rig, name) => {
-            set("GT_POLECAT", name.to_string());
-            set("BEADS_AGENT_NAME", format!("{rig}/{name}"));
-        }
-        Address::Refinery(_) => {
-            set("GT_REFINERY", "1".to_owned());
-        }
-        Address::Mayor | Address::Deacon | Address::Boot | Address::Witness(_) | Address::Session(_) => {}
-    }
-    env
 }
 
 /// Where gt starts each role; several where it has several layouts.

@@ -65,6 +65,8 @@ impl Ledger {
     /// It stops, and stays down until somebody starts it. What else was asked for it is void.
     pub fn ask_stop(&mut self, address: &Address, asked: AskedStop) {
         self.restarts.remove(address);
+        // A rest is for what came to nothing, and a stop has not been tried.
+        self.resting.remove(address);
         self.stopped.entry(address.clone()).or_insert(asked);
     }
 

@@ -63,6 +63,13 @@ impl Ledger {
         beat.map_or(Duration::ZERO, |beat| awake.saturating_sub(beat.since))
     }
 
+    /// Nobody's silence is counted from before, nor whether they were asked: also of those that cannot be seen at the moment.
+    pub fn begin_silences_anew(&mut self, boot: &BootId, awake: Duration) {
+        for beat in self.beats.values_mut() {
+            (beat.boot, beat.since, beat.asked) = (boot.clone(), awake, None);
+        }
+    }
+
     /// Takes note of a heartbeat; true if it is news.
     pub fn hear(
         &mut self,
@@ -71,11 +78,9 @@ impl Ledger {
         written: Timestamp,
         boot: &BootId,
         awake: Duration,
-        was_away: bool,
     ) -> bool {
-        let is_it = |beat: &Beat| {
-            beat.incarnation == *incarnation && beat.written == written && beat.boot == *boot && !was_away
-        };
+        let is_it =
+            |beat: &Beat| beat.incarnation == *incarnation && beat.written == written && beat.boot == *boot;
         if self.beats.get(address).is_some_and(is_it) {
             return false;
         }
@@ -104,15 +109,15 @@ mod tests {
         let silence = |ledger: &Ledger, of, written, awake| {
             ledger.silence(&deacon, &life(of), written, &boot, seconds(awake))
         };
-        assert!(ledger.hear(&deacon, &life('a'), old, &boot, seconds(10), false));
-        assert!(!ledger.hear(&deacon, &life('a'), old, &boot, seconds(20), false));
+        assert!(ledger.hear(&deacon, &life('a'), old, &boot, seconds(10)));
+        assert!(!ledger.hear(&deacon, &life('a'), old, &boot, seconds(20)));
         assert_eq!(silence(&ledger, 'a', old, 70), seconds(60));
         assert_eq!(silence(&ledger, 'b', old, 70), Duration::ZERO, "another life");
         let new = Timestamp::from_second(500).unwrap();
         assert_eq!(silence(&ledger, 'a', new, 70), Duration::ZERO, "another heartbeat, be it of the past");
         let other = BootId("c".to_owned());
         assert_eq!(ledger.silence(&deacon, &life('a'), old, &other, seconds(70)), Duration::ZERO);
-        assert!(ledger.hear(&deacon, &life('b'), old, &boot, seconds(80), false));
+        assert!(ledger.hear(&deacon, &life('b'), old, &boot, seconds(80)));
         assert_eq!(silence(&ledger, 'b', old, 90), seconds(10), "its silence is counted from its first look");
     }
 
@@ -120,12 +125,12 @@ mod tests {
     fn s23_a_controller_that_was_away_counts_no_silence_from_before() {
         let (mut ledger, deacon, boot) = (Ledger::default(), Address::Deacon, BootId("b".to_owned()));
         let written = Timestamp::from_second(1_000).unwrap();
-        ledger.hear(&deacon, &life('a'), written, &boot, seconds(10), false);
+        ledger.hear(&deacon, &life('a'), written, &boot, seconds(10));
         let looked = Looked { boot: boot.clone(), awake: seconds(10) };
         assert_eq!(looked.away(&boot, seconds(200), seconds(180)), None);
         assert_eq!(looked.away(&boot, seconds(610), seconds(180)), Some(seconds(600)));
         assert_eq!(looked.away(&BootId("c".to_owned()), seconds(610), seconds(180)), None);
-        assert!(ledger.hear(&deacon, &life('a'), written, &boot, seconds(610), true));
+        ledger.begin_silences_anew(&boot, seconds(610));
         assert_eq!(ledger.silence(&deacon, &life('a'), written, &boot, seconds(610)), Duration::ZERO);
     }
 }

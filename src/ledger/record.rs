@@ -9,6 +9,7 @@ use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
 use super::letters::KnownLetter;
+use super::opening::Opening;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -36,6 +37,8 @@ pub struct Ledger {
     pub beats: BTreeMap<Address, Beat>,
     /// Letters to the deacon that were dealt with, by their ids.
     pub letters: BTreeMap<String, KnownLetter>,
+    /// Starts that are not over: the agent has been started, and has not been seen ready.
+    pub openings: BTreeMap<Address, Opening>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,
@@ -198,6 +201,11 @@ impl Ledger {
             if record.incarnation.as_ref() != Some(incarnation) {
                 record.incarnation = Some(incarnation.clone());
                 record.since = Some(now.clone());
+                change.changed = true;
+            }
+            // It lives, and nobody is ending it: it was spared.
+            if record.stuck.is_some() && !self.in_flight.contains(address) {
+                record.stuck = None;
                 change.changed = true;
             }
             let stable = policy.crash_loop.stable.get();

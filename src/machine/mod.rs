@@ -61,6 +61,9 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// How long it has been awake since it was booted: [`now`](Self::now) without the time asleep.
     fn awake(&self) -> Duration;
 
+    /// Where this machine's clocks hang: the zone of local times.
+    fn time_zone(&self) -> jiff::tz::TimeZone;
+
     /// A number that nobody can guess.
     fn draw(&self) -> u64;
 

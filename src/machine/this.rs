@@ -104,6 +104,10 @@ impl Disk for ThisMachine {
 }
 
 impl Machine for ThisMachine {
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::system()
+    }
+
     fn now(&self) -> Stamp {
         // Time since boot, also while asleep; the clock that process start times are told in.
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

@@ -5,6 +5,7 @@ mod excerpt;
 mod incarnation;
 mod period;
 mod position;
+mod ready;
 mod reason;
 mod seen;
 mod time;
@@ -16,6 +17,7 @@ pub use incarnation::{
 };
 pub use period::{BadPeriod, Period};
 pub use position::{Origin, Position};
+pub use ready::{NOW, Ready, Words};
 pub use reason::{Evidence, Reason};
 pub use seen::{Seen, Why};
 pub(crate) use time::seconds;

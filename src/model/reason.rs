@@ -73,6 +73,11 @@ pub enum Reason {
         /// When it is given up.
         until: Stamp,
     },
+    /// It asks something at its start, and only a person can answer.
+    WaitingForInput {
+        /// The words on its screen that show it.
+        what: String,
+    },
     /// It was started a moment ago and must live for a while to count.
     Starting {
         /// How long it has lived.
@@ -219,6 +224,7 @@ impl Reason {
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",
             Self::NudgeWaiting { .. } => "nudge-waiting",
+            Self::WaitingForInput { .. } => "waiting-for-input",
             Self::Starting { .. } => "starting",
             Self::InFlight => "in-flight",
             Self::Disabled => "disabled",

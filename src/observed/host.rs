@@ -9,10 +9,10 @@ use super::tmux::{
 };
 use super::{
     Claim, Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places,
-    processes,
+    processes, screen,
 };
 use crate::machine::Machine;
-use crate::model::{ProcessId, Seen, SessionId, SpecHash, Stamp, Why};
+use crate::model::{IncarnationId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
 
 /// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
@@ -118,6 +118,7 @@ impl<M: Machine> Host<M> {
         };
         let mut sessions = self.group(snapshot.lines, id, wants);
         self.ask_for_claims(&mut sessions, wants).await;
+        self.ask_for_screens(&mut sessions, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
     }
 
@@ -185,6 +186,44 @@ impl<M: Machine> Host<M> {
         }
     }
 
+    /// Asks for the screens of agents whose start is not over.
+    async fn ask_for_screens(&self, sessions: &mut [Session], wants: &Wants) {
+        let is_running = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Running { .. }));
+        let mut panes: Vec<(&mut Pane, &Ready)> = sessions
+            .iter_mut()
+            .flat_map(|session| &mut session.panes)
+            .filter(|pane| is_running(pane))
+            .filter_map(|pane| {
+                let ready = wants.openings.get(&IncarnationId::from_hex(&pane.agent)?)?;
+                Some((pane, ready))
+            })
+            .collect();
+        if panes.is_empty() {
+            return;
+        }
+        // What nobody on a screen can know.
+        let mark = format!("{:016x}", self.machine.draw());
+        let script: Vec<String> = panes
+            .iter()
+            .enumerate()
+            .map(|(index, (pane, _))| {
+                let target = pane.id;
+                format!("display-message -p 'gtctl-screen {mark} {index}' ; capture-pane -p -t '{target}' ; display-message -p 'gtctl-screen-end {mark}'")
+            })
+            .collect();
+        let reply = self.tmux.ask(&script).await.map_err(|error| Why::of(&error));
+        let screens = reply.as_ref().map(|reply| screen::parse(&reply.stdout, &mark));
+        for (index, (pane, ready)) in panes.iter_mut().enumerate() {
+            pane.screen = Some(match &screens {
+                Err(why) => Seen::Unknown((*why).clone()),
+                Ok(screens) => match screens.get(&index) {
+                    Some(rows) => Seen::Known(screen::read(rows, ready.prompt.as_deref())),
+                    None => Seen::unknown("tmux did not show its screen"),
+                },
+            });
+        }
+    }
+
     /// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.
     fn group(&self, lines: Vec<Line>, server: ProcessId, wants: &Wants) -> Vec<Session> {
         let since_boot = self.machine.now().since_boot;
@@ -215,6 +254,7 @@ impl<M: Machine> Host<M> {
                 pid: line.pid,
                 agent: line.agent,
                 in_mode: line.in_mode,
+                screen: None,
                 life,
             });
         }

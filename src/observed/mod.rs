@@ -10,9 +10,11 @@ pub mod host;
 pub mod mail;
 pub mod places;
 pub mod processes;
+pub mod screen;
 mod snapshot;
 pub mod tmux;
 
+pub use screen::Screen;
 pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
     Wants,

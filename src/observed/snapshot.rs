@@ -7,8 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Address, BootId, Exit, Marker, PaneId, ProcessId, Seen, SessionId, SpecHash, Stamp, TownId,
+    Address, BootId, Exit, IncarnationId, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp,
+    TownId,
 };
+
+use super::screen::Screen;
 
 /// What a look is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Wants {
     pub past: BTreeMap<Address, PastProcess>,
     /// The tmux server that the ledger remembers, and the path of its socket.
     pub server: Option<(PastProcess, String)>,
+    /// Lives whose start is not over, and how to see that they are ready: their screens are looked at.
+    pub openings: BTreeMap<IncarnationId, Ready>,
 }
 
 /// A process that is remembered.
@@ -169,6 +174,9 @@ pub struct Pane {
     pub agent: String,
     /// Whether it is in copy mode or another mode that swallows keys.
     pub in_mode: bool,
+    /// What its screen shows; `None` if it was not looked at, because the start of its agent is over.
+    #[serde(default)]
+    pub screen: Option<Seen<Screen>>,
     /// What became of its process. Looked at only where it matters; elsewhere unknown.
     pub life: Seen<Life>,
 }

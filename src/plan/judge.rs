@@ -8,6 +8,7 @@ use crate::ledger::{AskedNudge, Ledger};
 use crate::model::{Address, Evidence, Origin, Reason, Role, Seen, Stamp, Why};
 use crate::observed::{Observed, Server};
 
+use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
 use super::{start, stuck};
@@ -46,7 +47,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
     let mut verdict = Verdict {
         address: object.address.clone(),
         wanted: hold.as_ref().map(|hold| hold.kind.clone()),
-        drifted: drifted(&state, object),
+        drifted: drifted(&state, object) && !is_recipe_in_doubt(hold.as_deref()),
         evidence: evidence(&state),
         state,
         decision: Decision::Nothing,
@@ -164,10 +165,15 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
             && !nudge.begun
             && !input.now.until(&nudge.until).is_zero()
     };
+    let opening = opening(&verdict.address, alive, input.ledger, input.now);
+    if let Opening::Asks(what) = opening {
+        return verdict.hold(Reason::WaitingForInput { what });
+    }
     let Some(nudge) = input.ledger.nudges.iter().find(is_due) else { return };
-    match busy(alive, input.observed) {
+    let not_ready = if let Opening::Waits(why) = opening { Some(why) } else { None };
+    match not_ready.or_else(|| busy(alive, input.observed).map(Why::new)) {
         Some(why) => {
-            verdict.because = Reason::NudgeWaiting { why: Why::new(why), until: nudge.until.clone() };
+            verdict.because = Reason::NudgeWaiting { why, until: nudge.until.clone() };
         }
         None => {
             let action = Action::Nudge { fence: alive.fence.clone(), text: nudge.text.clone() };
@@ -261,6 +267,11 @@ pub(super) fn held_by(verdict: &mut Verdict, hold: &Hold) {
     if let Some(until) = hold.until {
         verdict.evidence.push(Evidence::now(format!("until {until}")));
     }
+}
+
+/// Whether a file that decides about it cannot be read: then its recipe may be another one.
+fn is_recipe_in_doubt(hold: Option<&Hold>) -> bool {
+    hold.is_some_and(|hold| matches!(hold.kind, HoldKind::Unreadable(_)))
 }
 
 fn drifted(state: &State, object: &Object) -> bool {

@@ -11,13 +11,16 @@
 
 mod ceilings;
 mod judge;
+mod opening;
 mod presence;
 mod start;
 mod stuck;
 mod types;
 mod unmanaged;
 
+pub use opening::{Opening, opening};
 pub use presence::presence;
+pub use stuck::QUESTION;
 pub use types::{
     Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, State,
     Step, Unmanaged, Verdict,

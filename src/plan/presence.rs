@@ -106,6 +106,7 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
                 lived: *lived,
                 attached: session.attached > 0,
                 spec: session.spec.clone(),
+                screen: pane.screen.clone(),
             };
             match bare_shell {
                 _ if *lived < desired.policy.controller.settle.get() => State::Starting(alive),
@@ -223,6 +224,7 @@ fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
                 lived: *lived,
                 attached: session.attached > 0,
                 spec: None,
+                screen: None,
             };
             State::Adoptable { fence, alive }
         }

@@ -187,6 +187,7 @@ fn order(input: &Input<'_>) -> Result<Gate, Reason> {
         let Some(verdict) = input.judged.get(need).filter(|_| wanted) else { continue };
         match (&verdict.state, &verdict.decision) {
             _ if verdict.because == Reason::InFlight => coming.push(need.clone()),
+            _ if matches!(verdict.because, Reason::WaitingForInput { .. }) => missing.push(need.clone()),
             (State::Running(_), _) => {}
             _ if matches!(verdict.because, Reason::Finished { .. }) => {}
             (State::Starting(_), _) | (_, Decision::Step(_)) => coming.push(need.clone()),

@@ -15,7 +15,7 @@ use super::start::{self, Input};
 use super::types::{Action, Alive, Silence, Verdict};
 
 /// What is typed into an agent that has been silent; gt's words, which its agents know.
-const QUESTION: &str = "HEALTH_CHECK: heartbeat stale, respond to confirm responsiveness";
+pub const QUESTION: &str = "HEALTH_CHECK: heartbeat stale, respond to confirm responsiveness";
 
 /// How long an agent gets to answer at most.
 const ANSWER: Duration = Duration::from_secs(60);

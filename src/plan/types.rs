@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{Desired, HoldKind};
 use crate::ledger::{Cause, KnownLife};
 use crate::model::{
-    Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, SpecHash, Stamp, Why,
+    Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, Seen, SessionId, SpecHash,
+    Stamp, Why,
 };
+use crate::observed::Screen;
 
 /// What a person asked of this very plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,6 +311,8 @@ pub struct Alive {
     pub attached: bool,
     /// What it was started from.
     pub spec: Option<SpecHash>,
+    /// What its screen shows; `None` if its start is over.
+    pub screen: Option<Seen<Screen>>,
 }
 
 impl State {
@@ -317,6 +321,7 @@ impl State {
         match self {
             Self::Absent | Self::Vanished | Self::ServerLost => "absent",
             Self::Starting(_) => "starting",
+            Self::Running(Alive { screen: Some(Seen::Known(Screen::Asks(_))), .. }) => "waiting",
             Self::Running(_) | Self::Adoptable { .. } => "running",
             Self::BareShell(_) | Self::Dead { .. } | Self::PaneGone { .. } => "dead",
             Self::Detached { .. } => "detached",
@@ -504,12 +509,26 @@ const SOCKET_LOOK: Duration = Duration::from_secs(1);
 /// How soon to look again whether a nudge that waits can be typed.
 const NUDGE_LOOK: Duration = Duration::from_secs(5);
 
+/// How soon to look again at the screen of an agent that starts …
+const OPENING_LOOK: Duration = Duration::from_secs(1);
+
+/// … for this long, …
+const OPENING_YOUNG: Duration = Duration::from_secs(60);
+
+/// … and how soon after that: it waits for a person.
+const OPENING_LATER_LOOK: Duration = Duration::from_secs(15);
+
 /// The earliest moment at which one of the verdicts changes by itself.
 pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
     let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
         match (&verdict.because, &verdict.state, &verdict.decision) {
             (Reason::Backoff { until, .. } | Reason::Retry { until }, _, _) => Some(until.clone()),
             (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
+            // Nothing tells when a screen changes.
+            (_, State::Running(alive), _) if alive.screen.is_some() => {
+                let is_young = alive.lived < OPENING_YOUNG;
+                Some(now.plus(if is_young { OPENING_LOOK } else { OPENING_LATER_LOOK }))
+            }
             // Nothing tells when somebody goes away, or leaves a mode.
             (Reason::NudgeWaiting { .. }, _, _) => Some(now.plus(NUDGE_LOOK)),
             (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),

@@ -49,6 +49,9 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::NudgeWaiting { why, until } => {
             format!("as it should be; a nudge waits until {} at most: {why}", moment(until, now))
         }
+        Reason::WaitingForInput { what } => {
+            format!("it waits for input at its start: its screen says `{what}`; attach to it and answer")
+        }
         Reason::Starting { lived } => format!("started {} ago, not settled yet", length(*lived)),
         Reason::InFlight => "an action on it is under way".to_owned(),
         Reason::Disabled => "it is disabled".to_owned(),

@@ -20,8 +20,10 @@ use crate::observed::tmux::Socket;
 use crate::observed::{Place, PlaceWanted, places};
 use crate::town::TownRoot;
 use crate::town::files::TownFiles;
+use crate::town::files::agents::{AGENTS_JSON, path_of};
 use crate::town::files::daemon::{DAEMON_JSON, SETTINGS_JSON};
 use crate::town::files::rigs::RIGS_JSON;
+use crate::town::files::roles::{ROLES, role_file};
 use crate::town::files::stops::{ESTOP, SHUTDOWN_LOCK};
 use crate::town::files::town_toml::{RigState, TOWN_TOML};
 use crate::town::set_rig_state;
@@ -73,7 +75,14 @@ impl CopiedTown {
             }
         };
         [TOWN_TOML, RIGS_JSON, DAEMON_JSON, SETTINGS_JSON, ESTOP].into_iter().for_each(&mut copy);
+        copy(AGENTS_JSON);
+        let rigs = files.wisps.keys().map(Some).chain([None]);
+        rigs.flat_map(|rig| ROLES.iter().map(move |role| path_of(rig, &role_file(role))))
+            .for_each(|path| copy(&path));
         for rig in files.wisps.keys() {
+            for file in [SETTINGS_JSON, AGENTS_JSON] {
+                copy(&path_of(Some(rig), file));
+            }
             copy(&format!(".beads-wisp/config/{rig}.json"));
             copy(&format!("{ESTOP}.{rig}"));
         }

@@ -247,6 +247,10 @@ impl Disk for SimMachine {
 }
 
 impl Machine for SimMachine {
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::UTC
+    }
+
     fn now(&self) -> Stamp {
         self.shared().world.clock.now()
     }

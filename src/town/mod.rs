@@ -16,8 +16,8 @@ pub mod source;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use edit::{EditError, set_rig_state, write_edit};
 pub use files::{
-    AutoRestart, DaemonFile, DisabledPatrol, DisabledPatrols, Patrol, RigEntry, RigsFile, Stop, Stops, Town,
-    TownFiles, Wisp, WispStatus, read_all,
+    AutoRestart, DaemonFile, DisabledPatrol, DisabledPatrols, Patrol, RigEntry, RigsFile, Starts, Stop,
+    Stops, Town, TownFiles, Wisp, WispStatus, read_all,
 };
 pub use locate::{LocateError, TownRoot, Where, locate};
 pub use positions::Positions;

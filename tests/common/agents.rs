@@ -39,6 +39,11 @@ pub enum Fake {
     Prompt,
     /// Shows what is typed, and takes no Enter.
     Sulky,
+    /// As [`Fake::Prompt`] with the prompt of codex, which it shows after so many tenths of a second; what is typed before is in
+    /// `<object>.early`.
+    Late(u32),
+    /// Asks whether its directory is to be trusted, takes one line for an answer, in `<object>.answers`, and then is as [`Fake::Late`].
+    Asks,
     /// Prints the value of this variable, lives a second and ends with status 1.
     Tell(&'static str),
     /// Any other arguments; records no start.
@@ -54,6 +59,9 @@ read -r uptime _ </proc/uptime
 echo "$uptime ${GTCTL_OBJECT:-unmanaged} $$" >>"$log/starts"
 live() { while :; do "$sleep" 5 & wait $!; done; }
 "#;
+
+/// Takes lines at the prompt of codex.
+const CODEX: &str = r#"while printf '› ' && IFS= read -r line; do echo "$line" >>"$log/$name.lines"; done"#;
 
 impl Fake {
     /// The program and its arguments; writes the script first, below `root`.
@@ -100,6 +108,20 @@ impl Fake {
                 "sulky.sh",
                 "stty -icanon -icrnl -echoctl; exec cat >>\"$log/$name.bytes\"",
             )],
+            Self::Late(tenths) => {
+                let seconds = f64::from(*tenths) / 10.0;
+                let body = format!(
+                    "echo loading; stty raw -echo; timeout {seconds} cat >>\"$log/$name.early\"; stty sane; {CODEX}"
+                );
+                vec![script(root, &format!("late-{tenths}.sh"), &body)]
+            }
+            Self::Asks => {
+                let body = format!(
+                    "printf 'Do you trust the contents of this directory?\\n\\n› 1. Yes\\n  2. No, exit\\n'
+IFS= read -r answer; echo \"$answer\" >>\"$log/$name.answers\"; printf '\\033[2J\\033[H'; {CODEX}"
+                );
+                vec![script(root, "asks.sh", &body)]
+            }
             Self::Tell(variable) => {
                 let body = format!("echo \"the value is ${variable}\"; \"$sleep\" 1; exit 1");
                 vec![script(root, &format!("tell-{variable}.sh"), &body)]

@@ -57,7 +57,7 @@ pub async fn nudge(host: &Host<impl Machine>, order: &Order, fence: &Fence, text
         match typed(host, fence, &[format!("send-keys -t {} Enter", word(&pane.to_string()))]).await {
             Ok(()) => {}
             Err(Outcome::Refused(why)) => {
-                return Outcome::unconfirmed(format!("typed, but Enter was not pressed: {why}"));
+                return Outcome::unconfirmed(format!("typed, but its pane was not free for Enter: {why}"));
             }
             Err(outcome) => return outcome,
         }

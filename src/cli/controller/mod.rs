@@ -16,6 +16,7 @@ use super::exit::Exit;
 use super::print;
 use super::record::Record;
 use crate::controller::identity::Identity;
+use crate::controller::run::{Left, run as keep_for_ever};
 use crate::machine::ThisMachine;
 use crate::plan::Options;
 
@@ -118,10 +119,16 @@ async fn keep(context: &Context, arguments: &Keep) -> Result<Exit, Exit> {
         Exit::Failed
     };
     // Who holds the lock is to be known for what it is from the first moment to the last.
-    let _identity = Identity::write(&context.root, &ThisMachine::new()).map_err(cannot)?;
+    let identity = Identity::write(&context.root, &ThisMachine::new()).map_err(cannot)?;
     let mut reconciler = context.open(Options::default())?;
     reconciler.take_up();
     arguments.record.apply(&mut reconciler);
     context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
-    crate::controller::run::run(reconciler, &lock).await.map(|()| Exit::Ok).map_err(cannot)
+    match keep_for_ever(reconciler, &lock).await.map_err(cannot)? {
+        Left::Asked => Ok(Exit::Ok),
+        Left::LockLost => {
+            identity.abandon();
+            Err(Exit::Locked)
+        }
+    }
 }

@@ -142,6 +142,7 @@ pub async fn gather(context: &Context) -> Facts {
             let ledger = ledger::load(&machine, &context.root.gtctl_dir()).unwrap_or_default();
             let wants = Wants {
                 heartbeats: BTreeMap::new(),
+                openings: Default::default(),
                 town: context.root.id(),
                 names: BTreeSet::new(),
                 places: BTreeMap::new(),

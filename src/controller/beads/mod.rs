@@ -138,11 +138,25 @@ impl BeadsLayer {
         let found =
             if table.enabled { find(disk, table.program.as_deref(), root.path()) } else { Seen::Known(None) };
         self.table = table;
+        let enabled = self.table.enabled;
         self.targets = match &found {
             Seen::Known(None) => BTreeMap::new(),
             Seen::Known(Some(_)) => targets(disk, root, files, None),
             Seen::Unknown(why) => targets(disk, root, files, Some(why)),
         };
+        if enabled {
+            // A bead that said something goes on saying it while it cannot be asked: an upgrade of the program, or another PATH, is no instruction (law 11).
+            for (rig, bead) in rig_beads(files) {
+                let holds = self
+                    .good
+                    .get(&rig)
+                    .is_some_and(|good| good.bead == bead && good.label != RigLabel::Active);
+                if holds && !self.targets.contains_key(&rig) {
+                    let why = Why::new("neither bd nor br, or no beads of this rig, can be found any more");
+                    self.targets.insert(rig, Target::Lost(bead, why));
+                }
+            }
+        }
         self.program = match found {
             Seen::Known(program) => program,
             Seen::Unknown(_) => None,
@@ -184,14 +198,23 @@ impl BeadsLayer {
     /// The questions whose time has come.
     pub fn due(&self, now: &Stamp) -> Vec<Due> {
         let Some(program) = &self.program else { return Vec::new() };
-        let now_due = self.questions(now).filter(|(waits, ..)| waits.is_zero());
+        let mut now_due: Vec<_> = self.questions(now).filter(|(waits, ..)| waits.is_zero()).collect();
+        // Who was asked about longest ago comes first, so that programs that hang for some rigs keep no other rig waiting.
+        now_due.sort_by_key(|(_, rig, _)| std::cmp::Reverse(self.asked_ago(rig, now)));
         let due = |(_, rig, question): (_, &Name, &Question)| Due {
             rig: rig.clone(),
             question: question.clone(),
             program: program.clone(),
             limit: self.table.timeout.get(),
         };
-        now_due.map(due).collect()
+        now_due.into_iter().map(due).collect()
+    }
+
+    /// How long ago a rig was asked about.
+    fn asked_ago(&self, rig: &Name, now: &Stamp) -> Duration {
+        let good = self.good.get(rig).map(|good| now.since(&good.at));
+        let bad = self.bad.get(rig).map(|bad| now.since(&bad.at));
+        good.into_iter().chain(bad).min().unwrap_or(Duration::MAX)
     }
 
     /// How long until a question is due; `None` if none ever will be.

@@ -205,7 +205,11 @@ impl Mail {
         let there: BTreeSet<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
         let over = reconciler.ledger().letters_to_forget(&there, &now);
         if !over.is_empty() {
-            reconciler.ask(|ledger, _| ledger.letters.retain(|id, _| !over.contains(id)));
+            // If the disk does not take it, they are forgotten another time.
+            let _ = reconciler.ask(|ledger, _| {
+                ledger.letters.retain(|id, _| !over.contains(id));
+                Ok(())
+            });
         }
         let known = &reconciler.ledger().letters;
         let is_taken = |id: &&&str| known.get(**id).is_some_and(|known| known.fate == LetterFate::Taken);
@@ -227,7 +231,7 @@ fn follow_all<W: World>(letters: &[Letter], reconciler: &mut Reconciler<W>, pass
     // gt lists the newest first.
     for letter in letters.iter().rev() {
         // What cannot be remembered is not taken, or it might be taken twice.
-        if reconciler.ledger().trouble.is_some() || reconciler.ledger().letters.len() >= LETTERS_MAX {
+        if reconciler.ledger().letters.len() >= LETTERS_MAX {
             break;
         }
         if reconciler.ledger().letters.contains_key(&letter.id) {
@@ -248,9 +252,9 @@ fn follow_all<W: World>(letters: &[Letter], reconciler: &mut Reconciler<W>, pass
             Follows::Later => {}
             Follows::Change(change) => taken |= requests::take_letter(reconciler, &letter.id, &change),
             Follows::Refused(Refused { object, why }) => {
-                let noted =
-                    reconciler.ask(|ledger, now| ledger.note_letter(&letter.id, LetterFate::Refused, now));
-                if noted {
+                let noted = reconciler
+                    .ask(|ledger, now| Ok(ledger.note_letter(&letter.id, LetterFate::Refused, now)));
+                if noted == Ok(true) {
                     let text = format!("letter {} asks for something that is not done: {why}", letter.id);
                     reconciler.tell(Event { object, ..Event::of_town(now.wall, Kind::Request, text) });
                 }

@@ -15,7 +15,7 @@ use crate::plan::{Options, Plan, plan};
 use crate::town::TownRoot;
 use crate::town::files::stops::{Stop, Stops};
 use crate::town::files::town_toml::parse_town_toml;
-use crate::town::files::{DisabledPatrols, TownFiles};
+use crate::town::files::{DisabledPatrols, Starts, TownFiles};
 use crate::town::source::Source;
 
 pub use super::words::{says, steps};
@@ -74,6 +74,7 @@ pub fn files(text: &str) -> TownFiles {
         disabled_patrols: DisabledPatrols::default(),
         wisps: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
+        starts: Starts::default(),
         warnings: Vec::new(),
     }
 }
@@ -288,7 +289,7 @@ impl Given {
         i32::try_from(1000 + self.next).unwrap()
     }
 
-    fn sessions(&mut self) -> &mut Vec<Session> {
+    pub fn sessions(&mut self) -> &mut Vec<Session> {
         match &mut self.observed.server {
             Seen::Known(Server::Up(up)) => &mut up.sessions,
             other => panic!("a session in {other:?}"),
@@ -315,6 +316,7 @@ impl Given {
                 pid: i32::try_from(1000 + number).unwrap(),
                 agent: incarnation.to_string(),
                 in_mode: false,
+                screen: None,
                 life,
             }],
             claim: None,

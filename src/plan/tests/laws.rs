@@ -15,7 +15,9 @@ use super::worlds::{any_world, frozen, settled_world};
 use crate::ledger::MINUTE;
 use crate::model::{Address, Reason, Seen};
 use crate::observed::{Life, Server};
-use crate::plan::{Action, Counts, Decision, Fence, Gate, LaunchInto, Plan, State, Verdict};
+use crate::plan::{
+    Action, Counts, Decision, Fence, Gate, LaunchInto, Opening, Plan, State, Verdict, opening,
+};
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() }
@@ -52,7 +54,7 @@ fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
     for _ in 0..5000 {
         found.extend(features(&any_world().new_tree(&mut runner).unwrap().current()));
     }
-    let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked stopped pruned asked nudge-waiting \
+    let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked stopped pruned asked nudge-waiting waiting-for-input \
         started-by-gt running starting in-flight disabled no-restart frozen layer-unreadable unknown foreign \
         duplicate detached attached finished backoff crash-loop directory-missing program-missing session-limit \
         waiting-for mass-stop socket-lost server-changed memory-not-durable kill adopt nudge";
@@ -286,6 +288,16 @@ proptest! {
                 Some(Seen::Known(Life::Running { bare_shell: Seen::Known(true), .. }))
             );
             prop_assert!(bare, "{:?}", verdict);
+        }
+    }
+
+    #[test]
+    fn s94_nothing_is_typed_into_an_agent_whose_start_is_not_over(given in any_world()) {
+        let plan = given.plan();
+        for verdict in plan.verdicts.iter().filter(|one| matches!(&one.decision, Decision::Step(step) if matches!(step.action, Action::Nudge { .. }))) {
+            let State::Running(alive) = &verdict.state else { panic!("it is typed into what does not run: {verdict:?}") };
+            let opening = opening(&verdict.address, alive, &given.ledger, &given.observed.at);
+            prop_assert_eq!(opening, Opening::Over, "{:?}", verdict);
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod builders;
 mod ceilings;
 mod holds;
 mod laws;
+mod opening;
 mod order;
 mod ownership;
 mod raw;

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::builders::{Given, NOW, OLD_SERVER, ROOT, SERVER, SOCKET, address, at, estop, of_desired, town};
 use super::seats::{seat, sit};
 use crate::desired::{Desired, Hold, HoldKind, Object, Policy, Recipe};
-use crate::ledger::{Cause, ServerSeen, Start};
-use crate::model::{Address, Origin, Seen, SpecHash, Why};
-use crate::observed::Server;
+use crate::ledger::{Cause, Opening, ServerSeen, Start};
+use crate::model::{Address, Origin, Period, Ready, Seen, SpecHash, Why};
+use crate::observed::{Screen, Server};
 use crate::town::files::town_toml::RestartPolicy;
 
 /// What may be asked for; each may need those before it.
@@ -85,9 +85,10 @@ pub fn any_world() -> impl Strategy<Value = Given> {
         0..16u8,
         prop::bool::weighted(0.3),
         option::weighted(0.25, 0..6u8),
+        vec(0..12u8, 9),
     );
     (vec(wanted(), 0..7), vec(seat(), 0..9), limits, town).prop_map(
-        |(wanted, seats, limits, (server, recent, trouble, recorded, prune, rig_hold))| {
+        |(wanted, seats, limits, (server, recent, trouble, recorded, prune, rig_hold, screens))| {
             let mut given = of_desired(desired(&wanted, limits));
             for seat in &seats {
                 given = sit(given, seat);
@@ -95,6 +96,7 @@ pub fn any_world() -> impl Strategy<Value = Given> {
             for one in &wanted {
                 remember(&mut given, one);
             }
+            open(&mut given, &screens);
             given.ledger.starts = recent.iter().rev().map(|age| at(NOW - age)).collect();
             given.ledger.starts.sort_by_key(|start| start.since_boot);
             given.ledger.trouble = trouble.then(|| Why::new("disk full"));
@@ -118,6 +120,32 @@ pub fn any_world() -> impl Strategy<Value = Given> {
             }
         },
     )
+}
+
+/// The starts of some that sit there are not over, and their screens show something.
+fn open(given: &mut Given, screens: &[u8]) {
+    let mut openings = BTreeMap::new();
+    for (session, screen) in given.sessions().iter_mut().zip(screens) {
+        let Some(marker) = session.marker() else { continue };
+        let Some(pane) = session.panes.iter_mut().find(|pane| pane.agent == marker.incarnation.as_str())
+        else {
+            continue;
+        };
+        let screen = match screen {
+            0 => Some(Seen::Known(Screen::Asks("Quick safety check".to_owned()))),
+            1 => Some(Seen::Known(Screen::Ready)),
+            2 | 3 => Some(Seen::Known(Screen::Other)),
+            4 => Some(Seen::unknown("no answer")),
+            5 => None,
+            _ => continue,
+        };
+        let prompt = matches!(screens.first(), Some(0..6)).then(|| "> ".to_owned());
+        let ready = Ready { prompt, delay: Period::seconds(10) };
+        let opening = Opening { incarnation: marker.incarnation, ready, at: at(NOW - 100) };
+        openings.insert(marker.address, opening);
+        pane.screen = screen;
+    }
+    given.ledger.openings = openings;
 }
 
 /// The socket of the server that is remembered, and what became of that server.
@@ -149,10 +177,13 @@ fn object(of: Address) -> Object {
         directories: vec![PathBuf::from(ROOT)],
         command: vec!["agent".to_owned(), "--yes".to_owned()],
         env: BTreeMap::new(),
+        words: None,
+        ready: None,
     };
     Object {
         address: of,
         spec: recipe.spec(),
+        agent: None,
         recipe,
         after: BTreeSet::new(),
         wave: 0,

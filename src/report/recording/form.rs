@@ -144,6 +144,7 @@ impl LedgerPart {
             nudges,
             beats,
             letters,
+            openings,
             in_flight,
             resting,
             trouble,
@@ -159,6 +160,7 @@ impl LedgerPart {
                 nudges: nudges.clone(),
                 beats: beats.clone(),
                 letters: letters.clone(),
+                openings: openings.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),

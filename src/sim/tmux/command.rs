@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn what_is_not_modelled_is_said_so() {
         assert!(read("kill-session -t").unwrap_err().unmodelled.is_some());
-        assert_eq!(read("capture-pane -p").unwrap_err().unmodelled.as_deref(), Some("capture-pane"));
+        assert_eq!(read("paste-buffer -p").unwrap_err().unmodelled.as_deref(), Some("paste-buffer"));
         assert_eq!(read("new -A").unwrap_err().unmodelled.as_deref(), Some("new-session -A"));
     }
 }

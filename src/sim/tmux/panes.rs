@@ -33,6 +33,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The agents of a simulated world are ready from the first moment, and show the prompts of all kinds.
+    pub(super) fn capture_pane(&mut self, command: &Command<'_>, current: &Found) -> Done {
+        self.target(command, current, Search::of(Wanted::Pane))?;
+        if !command.has(b'p') {
+            self.unmodelled("capture-pane into a buffer");
+            return Ok(());
+        }
+        ["❯", "›", ">"].into_iter().for_each(|prompt| self.print(prompt));
+        Ok(())
+    }
+
     pub(super) fn respawn_pane(&mut self, command: &Command<'_>, current: &Found) -> Done {
         let target = self.target(command, current, Search::of(Wanted::Pane))?;
         let (Some(session), Some(link), Some(pane)) = (target.session, target.link, target.pane) else {

@@ -111,6 +111,7 @@ impl<'r> Run<'r> {
         match command.verb {
             Verb::AttachSession => self.attach_session(command, current),
             Verb::BreakPane => self.break_pane(command, current),
+            Verb::CapturePane => self.capture_pane(command, current),
             Verb::ClockMode | Verb::CopyMode => self.enter_mode(command, current),
             Verb::DisplayMessage => self.display_message(command, current),
             Verb::HasSession => self.target(command, current, Search::of(Wanted::Session)).map(|_| ()),

@@ -6,6 +6,7 @@
 pub(super) enum Verb {
     AttachSession,
     BreakPane,
+    CapturePane,
     ClockMode,
     CopyMode,
     DisplayMessage,
@@ -80,7 +81,7 @@ pub(super) static TABLE: &[Entry] = &[
     verb("attach-session", "attach", Verb::AttachSession, ("c:dEf:rt:x", ""), (0, 0)),
     other("bind-key", "bind"),
     verb("break-pane", "breakp", Verb::BreakPane, ("abdPF:n:s:t:", "ab"), (0, 0)),
-    other("capture-pane", "capturep"),
+    verb("capture-pane", "capturep", Verb::CapturePane, ("ab:CeE:JNpPqS:Tt:", "abCeEJNPqST"), (0, 0)),
     other("choose-buffer", ""),
     other("choose-client", ""),
     other("choose-tree", ""),

@@ -217,10 +217,10 @@ fn a_stopped_server_answers_nothing() {
 fn what_is_not_modelled_is_never_guessed_at() {
     let mut world = World::new();
     world.does(&["new-session", "-d", "-s", "a", "sleep", "9"]);
-    assert_eq!(world.ask(&["capture-pane", "-p"]).stderr, "unknown command: capture-pane\n");
+    assert_eq!(world.ask(&["paste-buffer", "-p"]).stderr, "unknown command: paste-buffer\n");
     world.ask(&["display-message", "-p", "#{pane_current_command}"]);
     let unmodelled: Vec<String> = world.tmux.take_unmodelled().into_iter().collect();
-    assert_eq!(unmodelled, ["#{pane_current_command}", "capture-pane"]);
+    assert_eq!(unmodelled, ["#{pane_current_command}", "paste-buffer"]);
 }
 
 #[test]

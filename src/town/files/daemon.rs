@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jsonc_parser::ast::Value;
 
+use super::agents::environment;
 use super::json::Reader;
 use crate::machine::Disk;
 use crate::model::{Position, Why};
@@ -25,6 +26,8 @@ const PATROLS: &[&str] = &["deacon", "witness", "refinery"];
 pub struct DaemonFile {
     /// The patrols that the file names, by name in small letters.
     patrols: BTreeMap<String, Patrol>,
+    /// What gt's daemon puts into its own environment, and so into that of all that it starts.
+    pub env: BTreeMap<String, String>,
 }
 
 /// One patrol.
@@ -91,7 +94,8 @@ pub fn parse_daemon(source: &Source) -> Result<DaemonFile, Vec<Diagnostic>> {
         let enabled = enabled.is_some_and(|(enabled, _)| enabled);
         found.insert(name, Patrol { enabled, rigs, position: Some(position) });
     }
-    reader.finish(DaemonFile { patrols: found })
+    let env = file.as_ref().map(|file| environment(&mut reader, file)).unwrap_or_default();
+    reader.finish(DaemonFile { patrols: found, env })
 }
 
 /// A patrol that the settings switch off.

@@ -1,9 +1,12 @@
 //! The files of a town, each read with the place of everything in it. What they mean together is decided elsewhere.
 
+pub mod agents;
 mod check;
 pub mod daemon;
 mod json;
 pub mod rigs;
+pub mod roles;
+pub mod start_command;
 pub mod stops;
 pub mod town_toml;
 pub mod wisp;
@@ -12,7 +15,9 @@ pub mod wisp;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+pub use agents::{AgentSettings, CustomAgent, Layer, Said, Starts};
 pub use daemon::{DaemonFile, DisabledPatrol, DisabledPatrols, Patrol};
 pub use rigs::{RigEntry, RigsFile};
 pub use stops::{Stop, Stops};
@@ -44,6 +49,8 @@ pub struct TownFiles {
     pub wisps: BTreeMap<Name, Seen<Option<Wisp>>>,
     /// What freezes the town or a rig.
     pub stops: Stops,
+    /// What gt's own files say of how agents are started.
+    pub starts: Starts,
     /// What is not wrong but has no effect, or a surprising one.
     pub warnings: Vec<Diagnostic>,
 }
@@ -76,6 +83,7 @@ pub fn reread_all(
     named.extend(stops::stopped_rigs(disk, root.path()));
     let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(disk, root.path(), rig))).collect();
     let stops = stops::read_stops(disk, root.path(), &named);
+    let starts = read_starts(disk, root.path(), &named, &mut warnings);
     let workspace = disk.is_directory(&root.path().join("mayor")) == Seen::Known(true);
     Ok(TownFiles {
         root: root.clone(),
@@ -86,8 +94,31 @@ pub fn reread_all(
         disabled_patrols,
         wisps,
         stops,
+        starts,
         warnings,
     })
+}
+
+/// Reads what gt's files say of how agents are started; what is wrong with them is a warning.
+fn read_starts(
+    disk: &dyn Disk,
+    root: &Path,
+    rigs: &BTreeSet<Name>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Starts {
+    let mut layer = |rig: Option<&Name>| {
+        let (layer, found) = agents::read_layer(disk, root, rig);
+        for one in found {
+            // The town's settings are read for their patrols as well.
+            if !warnings.iter().any(|told| (&told.title, &told.labels) == (&one.title, &one.labels)) {
+                warnings.push(one);
+            }
+        }
+        layer
+    };
+    let town = layer(None);
+    let of_rigs = rigs.iter().map(|rig| (rig.clone(), layer(Some(rig))));
+    Starts { town, rigs: of_rigs.filter(|(_, layer)| *layer != Layer::default()).collect() }
 }
 
 impl TownFiles {

@@ -84,17 +84,12 @@ pub enum Naming {
 }
 
 /// `[defaults]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DefaultsTable {
-    /// The kind of agent that runs where no role, rig or worker names another.
-    pub agent: String,
-}
-
-impl Default for DefaultsTable {
-    fn default() -> Self {
-        Self { agent: "claude".to_owned() }
-    }
+    /// The kind of agent that runs where no role, rig or worker names another. Where this is absent, gt's settings say; where they are
+    /// silent too, it is `claude`.
+    pub agent: Option<String>,
 }
 
 /// `[agents.<name>]`: a kind of agent.
@@ -105,6 +100,24 @@ pub struct AgentTable {
     pub command: Option<Vec<String>>,
     /// Environment variables for this kind of agent.
     pub env: BTreeMap<String, String>,
+    /// How it takes its first words. Where this is absent: as the built-in kind of the same name or program; any other is told nothing.
+    pub prompt: Option<PromptMode>,
+    /// How a line begins that shows that it is ready to be typed to; empty for none.
+    pub ready_prompt: Option<String>,
+    /// How long after its start it is taken for ready, where nothing on its screen shows that.
+    pub ready_delay: Option<Period>,
+}
+
+/// How an agent takes its first words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptMode {
+    /// As its last argument.
+    Argument,
+    /// Typed, when it is ready.
+    Typed,
+    /// Not at all.
+    None,
 }
 
 /// `[roles]`
@@ -137,6 +150,9 @@ pub struct RoleTable {
     pub env: BTreeMap<String, String>,
     /// Working directory, relative to the town; `{rig}` and `{name}` stand for the rig and the worker.
     pub directory: Option<PathBuf>,
+    /// What it is told first, in the place of gt's words; empty for nothing. `{rig}` and `{name}` stand for the rig and the worker, `{now}`
+    /// for the local time.
+    pub prompt: Option<String>,
     /// Objects that must be alive first: `mayor`, `deacon`, `witness` and `refinery` (of the same rig), or full addresses.
     pub after: Option<Vec<String>>,
     /// A file, relative to the town, in which it says from time to time that it is well: `{"timestamp": "…"}`, or a timestamp alone; `{rig}` and
@@ -211,6 +227,8 @@ pub struct SessionTable {
     pub env: BTreeMap<String, String>,
     /// Working directory, relative to the town.
     pub directory: Option<PathBuf>,
+    /// What it is told first; nothing unless this says so. `{now}` stands for the local time.
+    pub prompt: Option<String>,
     /// Objects that must be alive first.
     pub after: Option<Vec<String>>,
     /// When to start it again after it ended.

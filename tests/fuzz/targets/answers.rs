@@ -138,6 +138,7 @@ pub fn look(bytes: &[u8]) -> Verdict {
         heartbeats: BTreeMap::new(),
         past: BTreeMap::new(),
         server: None,
+        openings: BTreeMap::new(),
     };
     match at_once(host.look(&wants)).server {
         Seen::Unknown(why) => {
@@ -250,7 +251,10 @@ pub fn made(bytes: &[u8]) -> Verdict {
             directories: vec![],
             command: vec!["x".to_owned()],
             env: BTreeMap::new(),
+            words: None,
+            ready: None,
         }),
+        words: None,
         incarnation: IncarnationId::from_hex("ba9876543210").unwrap(),
         settle: Duration::from_secs(1),
         stop_timeout: Duration::from_secs(1),

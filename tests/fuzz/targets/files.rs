@@ -10,7 +10,7 @@ use gtctl::town::files::rigs::{RIGS_JSON, parse_rigs};
 use gtctl::town::files::stops::read_stops;
 use gtctl::town::files::town_toml::{RigState, TOWN_TOML, parse_town_toml};
 use gtctl::town::files::wisp::{read_wisp, wisp_file};
-use gtctl::town::{DaemonFile, RigsFile, Stops, Town, TownFiles, TownRoot, read_all, set_rig_state};
+use gtctl::town::{DaemonFile, RigsFile, Starts, Stops, Town, TownFiles, TownRoot, read_all, set_rig_state};
 
 use super::Verdict;
 use super::rules::{self, source, text};
@@ -30,6 +30,10 @@ pub const TOWN_WORDS: &[&str] = &[
     "command = [\"x\", \"-y\"]\n",
     "command = []\n",
     "env = { A = \"b\" }\n",
+    "prompt = \"typed\"\n",
+    "prompt = \"go to {rig} at {now}\"\n",
+    "ready-prompt = \"> \"\n",
+    "ready-delay = \"1s\"\n",
     "[roles.deacon]\n",
     "[roles.mayor]\n",
     "[roles.witness]\n",
@@ -108,6 +112,10 @@ pub const TOWN_WORDS: &[&str] = &[
     "=== mayor/rigs.json\n",
     "=== mayor/daemon.json\n",
     "=== settings/config.json\n",
+    "=== settings/agents.json\n",
+    "=== gastown/settings/config.json\n",
+    "=== roles/witness.toml\n",
+    "{\"default_agent\":\"codex\",\"role_agents\":{\"witness\":\"mine\"}}\n",
     "=== ESTOP\n",
     "=== ESTOP.gastown\n",
     "=== .beads-wisp/config/gastown.json\n",
@@ -196,6 +204,7 @@ fn town_of(
         disabled_patrols: gtctl::town::DisabledPatrols::default(),
         wisps: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
+        starts: Starts::default(),
         warnings: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod files;
 mod memory;
 mod rules;
+mod starts;
 mod text;
 mod town_talk;
 mod world;
@@ -75,6 +76,10 @@ pub const ALL: &[Target] = &[
     both("daemon", files::daemon, files::JSON_WORDS, 2000),
     both("settings", files::settings, files::JSON_WORDS, 2000),
     both("wisp", files::wisp, files::JSON_WORDS, 2000),
+    both("kinds", starts::kinds, starts::KIND_WORDS, 2000),
+    both("role", starts::role, starts::ROLE_WORDS, 1000),
+    both("start_command", starts::start_command, starts::COMMAND_WORDS, 3000),
+    both("screens", starts::screens, starts::SCREEN_WORDS, 2000),
     total("stop", files::stop, files::STOP_WORDS, 2000),
     both("graph", files::graph, files::TOWN_WORDS, 500),
     both("ledger", memory::ledger, memory::LEDGER_WORDS, 1000),

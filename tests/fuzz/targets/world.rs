@@ -136,6 +136,10 @@ impl Disk for World {
 
 /// Every pid is a process here that is the child of pid 2422, the server of the kept answers.
 impl Machine for World {
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::UTC
+    }
+
     fn now(&self) -> Stamp {
         moment()
     }

@@ -64,6 +64,7 @@ fn with_secrets_and_rests(mut given: Given) -> Given {
 /// The same world a little later: everything that lives has lived longer.
 fn later(given: &Given, seconds: u64) -> Given {
     let mut given = given.clone().now(NOW + seconds);
+    given.observed.awake += Duration::from_secs(seconds);
     if let Seen::Known(Server::Up(server)) = &mut given.observed.server {
         form::age(&mut server.sessions, Duration::from_secs(seconds));
     }

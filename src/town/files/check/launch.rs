@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Subject;
 use crate::town::diagnostic::Diagnostic;
+use crate::town::files::agents::bad_variable;
 
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let of_beads =
@@ -16,7 +17,9 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         found.extend(bad_command(subject, &path));
         found.extend(bad_environment(subject, &path));
-        found.extend(nul(subject, &[&path[..], &["directory"]].concat()));
+        for key in ["directory", "prompt", "ready-prompt"] {
+            found.extend(nul(subject, &[&path[..], &[key]].concat()));
+        }
         found.extend(bad_choice(subject, &path));
         found.extend(bad_heartbeat(subject, &path));
     }
@@ -76,14 +79,13 @@ fn bad_environment(subject: &Subject<'_>, table: &[&str]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, _) in subject.entries(&path) {
         let here = [&path[..], &[name]].concat();
-        let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-        if !starts_well || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            let title = format!("`{}` cannot name an environment variable", name.escape_debug());
-            let help = "use A-Z a-z 0-9 and _, and do not start with a digit";
+        if let Some(title) = bad_variable(name) {
+            let help = if name.starts_with("GTCTL_") {
+                "use another name"
+            } else {
+                "use A-Z a-z 0-9 and _, and do not start with a digit"
+            };
             found.push(Diagnostic::error(title, subject.at_key(&here, "")).with_help(help));
-        } else if name.starts_with("GTCTL_") {
-            let title = format!("`{name}` is gtctl's own: it marks what gtctl started");
-            found.push(Diagnostic::error(title, subject.at_key(&here, "")).with_help("use another name"));
         }
         found.extend(nul(subject, &here));
     }

@@ -20,8 +20,10 @@ struct Range {
 /// What may stand at this path, if it is a length of time.
 pub fn allowed(path: &[&str]) -> Option<String> {
     let of_objects = |range: &&Range| path.len() > 2 && path.last() == Some(&range.path[1]);
-    let range =
-        RANGES.iter().find(|range| range.path == path).or_else(|| OF_OBJECTS.iter().find(of_objects))?;
+    let range = match path {
+        ["agents", _, "ready-delay"] => &READY_DELAY,
+        _ => RANGES.iter().find(|range| range.path == path).or_else(|| OF_OBJECTS.iter().find(of_objects))?,
+    };
     Some(format!("a length of time between {} and {}, with units, such as \"30s\"", range.low, range.high))
 }
 
@@ -167,6 +169,14 @@ const OF_OBJECTS: &[Range] = &[
     ),
 ];
 
+/// The length of time of each kind of agent.
+const READY_DELAY: Range = range(
+    ["agents", "ready-delay"],
+    Period::seconds(0),
+    Period::seconds(10 * MINUTE),
+    "an agent that takes longer than that to start does not start",
+);
+
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> =
         RANGES.iter().filter_map(|range| outside(subject, &range.path, range)).collect();
@@ -175,6 +185,9 @@ pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let of_table = |range: &Range| outside(subject, &[&table[..], &[range.path[1]]].concat(), range);
         found.extend(OF_OBJECTS.iter().filter_map(of_table));
         found.extend(stuck_before_stale(subject, &table));
+    }
+    for (agent, _) in subject.entries(&["agents"]) {
+        found.extend(outside(subject, &["agents", agent, "ready-delay"], &READY_DELAY));
     }
     found.extend(backoff_order(subject));
     for (rig, _) in subject.entries(&["rigs"]) {
