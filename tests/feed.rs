@@ -40,7 +40,8 @@ fn with_convoy(town: TestTown) -> TestTown {
     town.make_dirs(&[".beads"]);
     program(&town, "bd", r#"echo '[{"id":"hq-cv-1","status":"open","issue_type":"convoy"}]'"#);
     program(&town, "gt", r#"[ ! -e "$d/gt.fails" ]"#);
-    town.with("convoys", "delay = '50ms'")
+    // Every call of `gt` is to be one for a convoy.
+    town.with("convoys", "delay = '50ms'").with("mail", "enabled = false")
 }
 
 fn program(town: &TestTown, name: &str, script: &str) {

@@ -15,6 +15,7 @@ pub mod holder;
 pub mod identity;
 mod lifecycle;
 pub mod lock;
+pub mod mail;
 mod memory;
 mod news;
 pub mod once;

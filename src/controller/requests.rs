@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use super::reconciler::Reconciler;
-use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger, NUDGES_WAITING_MAX};
+use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Ledger, LetterFate, NUDGES_WAITING_MAX};
 use crate::model::excerpt;
 use crate::model::{Address, IncarnationId, Period, Stamp};
 use crate::report::events::{Event, Kind};
@@ -146,17 +146,37 @@ impl Change {
 /// Takes note of a change in a town that is being kept.
 pub fn apply<W: World>(reconciler: &mut Reconciler<W>, change: &Change) -> Result<Vec<Address>, String> {
     let noted = reconciler.ask(|ledger, now| change.note(ledger, now));
-    if let Some((objects, text)) = change.told() {
-        // Whom it was for should see that something was lost (S108).
-        let text = match &noted {
-            Ok(_) => text,
-            Err(why) => format!("{text}: refused, {why}"),
-        };
-        let now = reconciler.now();
-        for address in objects {
-            let event = Event::of_town(now.wall, Kind::Request, text.clone());
-            reconciler.tell(Event { object: Some(address), ..event });
-        }
-    }
+    tell(reconciler, change, &noted);
     noted
+}
+
+/// Takes note of what a letter asks for, and of the letter, with one write of the ledger; false if the disk does not take it, or the letter is known.
+/// Then nothing has changed, and the letter can be taken another time.
+pub fn take_letter<W: World>(reconciler: &mut Reconciler<W>, id: &str, change: &Change) -> bool {
+    let noted = reconciler.ask(|ledger, now| {
+        if ledger.note_letter(id, LetterFate::Taken, now) {
+            change.note(ledger, now)
+        } else {
+            Err(format!("letter {id} is known"))
+        }
+    });
+    if noted.is_ok() {
+        tell(reconciler, change, &noted);
+    }
+    noted.is_ok()
+}
+
+/// Tells what was asked for of each object.
+fn tell<W: World>(reconciler: &Reconciler<W>, change: &Change, noted: &Result<Vec<Address>, String>) {
+    let Some((objects, text)) = change.told() else { return };
+    // Whom it was for should see that something was lost (S108).
+    let text = match noted {
+        Ok(_) => text,
+        Err(why) => format!("{text}: refused, {why}"),
+    };
+    let now = reconciler.now();
+    for address in objects {
+        let event = Event::of_town(now.wall, Kind::Request, text.clone());
+        reconciler.tell(Event { object: Some(address), ..event });
+    }
 }

@@ -15,6 +15,7 @@ use super::ear::Ear;
 use super::heart::{Heart, round_max};
 use super::lifecycle::DaemonFiles;
 use super::lock::TownLock;
+use super::mail::{self, Came, Mail};
 use super::parts::{self, Parts, Settings};
 use super::reconciler::{Pass, Reconciler};
 use super::requests;
@@ -49,6 +50,8 @@ enum Heard {
     Outcome(Result<(Id, Outcome), tokio::task::JoinError>),
     /// What came of a question about a bead.
     Bead(Result<Answered, tokio::task::JoinError>),
+    /// What came of a look at the mail.
+    Mail(Came),
     /// Somebody asks something.
     Asked(Asked),
     /// Anything else.
@@ -71,6 +74,7 @@ struct Controller<M: Machine> {
     /// The question about a bead that is under way, at most one.
     asking: JoinSet<Answered>,
     asked: Option<Due>,
+    mail: Mail,
     ear: Ear<M>,
     watch: Option<Watch>,
     parts: Parts,
@@ -124,12 +128,15 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     let settings = settings(&reconciler);
     let parts = Parts::start(&reconciler.world.machine, &root, settings);
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
+    let mut mail = Mail::new(&root);
+    follow_mail(&mut mail, &reconciler);
     let controller = Controller {
         reconciler,
         under_way: JoinSet::new(),
         orders: HashMap::new(),
         asking: JoinSet::new(),
         asked: None,
+        mail,
         ear,
         watch,
         parts,
@@ -155,7 +162,7 @@ impl<M: Machine> Controller<M> {
         supervisor::ready();
         let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
-            let until_bead = self.ask_for_a_bead();
+            let until_asked = [self.ask_for_a_bead(), self.ask_for_mail()].into_iter().flatten().min();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());
@@ -163,14 +170,18 @@ impl<M: Machine> Controller<M> {
             let heard = tokio::select! {
                 Some(joined) = self.under_way.join_next_with_id() => Heard::Outcome(joined),
                 Some(answered) = self.asking.join_next() => Heard::Bead(answered),
-                () = parts::after(until_bead) => Heard::Wake(Wake::Answered),
+                Some(came) = self.mail.came() => Heard::Mail(came),
+                () = parts::after(until_asked) => Heard::Wake(Wake::Answered),
                 Some(()) = outside.deaths.recv() => Heard::Wake(Wake::Look),
                 Some(()) = outside.files.recv() => Heard::Wake(Wake::Read),
                 Some(asked) = outside.asked.recv() => Heard::Asked(asked),
                 _ = outside.term.recv() => Heard::Wake(Wake::Leave("TERM")),
                 _ = outside.int.recv() => Heard::Wake(Wake::Leave("INT")),
                 _ = outside.hup.recv() => Heard::Wake(Wake::Read),
-                _ = outside.usr1.recv() => Heard::Wake(Wake::Read),
+                _ = outside.usr1.recv() => {
+                    self.mail.hurry();
+                    Heard::Wake(Wake::Read)
+                }
                 () = tokio::time::sleep(pause) => {
                     resynced = self.rhythm.is_resync(&self.reconciler.now(), resync);
                     Heard::Wake(if resynced { Wake::Read } else { Wake::Look })
@@ -184,6 +195,7 @@ impl<M: Machine> Controller<M> {
             let wake = match heard {
                 Heard::Outcome(joined) => self.note(joined),
                 Heard::Bead(answered) => self.hear(answered),
+                Heard::Mail(came) => self.hear_mail(came, &pass),
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
@@ -273,8 +285,24 @@ impl<M: Machine> Controller<M> {
         }
     }
 
+    /// Has the deacon's mail read if it is time; else, when it will be. No pass waits for it.
+    fn ask_for_mail(&mut self) -> Option<Duration> {
+        if mail::is_frozen(self.reconciler.files()) {
+            return None;
+        }
+        self.mail.set_out(&self.reconciler.world.machine, &self.reconciler.now())
+    }
+
+    fn hear_mail(&mut self, came: Came, pass: &Pass) -> Wake {
+        match self.mail.hear(came, &mut self.reconciler, pass) {
+            true => Wake::Look,
+            false => Wake::Answered,
+        }
+    }
+
     fn read(&mut self) {
         self.reconciler.reread();
+        follow_mail(&mut self.mail, &self.reconciler);
         self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {
             watch.extend(&self.reconciler.files().rig_names());
@@ -352,4 +380,11 @@ impl<M: Machine> Controller<M> {
 fn settings<M: Machine>(reconciler: &Reconciler<Host<M>>) -> Settings {
     let disk = &reconciler.world.machine;
     Settings::of(disk, reconciler.root(), reconciler.files(), &reconciler.desired().policy)
+}
+
+/// Follows what the files say of the mail, and tells what is new.
+fn follow_mail<M: Machine>(mail: &mut Mail, reconciler: &Reconciler<Host<M>>) {
+    if let Some(text) = mail.follow(&reconciler.world.machine, reconciler.files()) {
+        reconciler.tell(Event::of_town(reconciler.now().wall, Kind::Config, text));
+    }
 }

@@ -12,8 +12,8 @@ use super::Hold;
 use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
-    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable, Naming,
-    RestartPolicy, TownToml,
+    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
+    MailTable, Naming, RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
@@ -57,6 +57,9 @@ pub struct Policy {
     /// Checks of convoys.
     #[serde(default)]
     pub convoys: ConvoysTable,
+    /// Requests by mail.
+    #[serde(default)]
+    pub mail: MailTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -69,6 +72,7 @@ impl From<&TownToml> for Policy {
             beads: toml.beads.clone(),
             feed: toml.feed.clone(),
             convoys: toml.convoys.clone(),
+            mail: toml.mail.clone(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
+use super::letters::KnownLetter;
 use super::opening::Opening;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
@@ -34,6 +35,8 @@ pub struct Ledger {
     pub nudges: Vec<AskedNudge>,
     /// What is known of agents that are to say that they are well.
     pub beats: BTreeMap<Address, Beat>,
+    /// Letters to the deacon that were dealt with, by their ids.
+    pub letters: BTreeMap<String, KnownLetter>,
     /// Starts that are not over: the agent has been started, and has not been seen ready.
     pub openings: BTreeMap<Address, Opening>,
     /// Actions under way in this very process; a new process knows of none and looks instead.

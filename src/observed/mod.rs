@@ -7,6 +7,7 @@
 pub mod beads;
 mod heartbeats;
 pub mod host;
+pub mod mail;
 pub mod places;
 pub mod processes;
 pub mod screen;

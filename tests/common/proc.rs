@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -27,6 +28,15 @@ impl Life {
     /// Whether this very process still runs.
     pub fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
+    }
+
+    /// How long ago it began; `None` if it is gone.
+    pub fn age(self) -> Option<Duration> {
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let uptime: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+        let ticks = rustix::param::clock_ticks_per_second();
+        let began = Duration::from_millis(self.start * 1000 / ticks);
+        self.is_alive().then(|| Duration::from_secs_f64(uptime).saturating_sub(began))
     }
 
     /// Sends a signal, unless the process is gone.

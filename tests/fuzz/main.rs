@@ -70,6 +70,7 @@ fuzz!(
     complaint,
     version,
     issues,
+    inbox,
     gt_events,
     names,
     quote,

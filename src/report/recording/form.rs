@@ -143,6 +143,7 @@ impl LedgerPart {
             restarts,
             nudges,
             beats,
+            letters,
             openings,
             in_flight,
             resting,
@@ -158,6 +159,7 @@ impl LedgerPart {
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
                 beats: beats.clone(),
+                letters: letters.clone(),
                 openings: openings.clone(),
                 ..Ledger::default()
             },

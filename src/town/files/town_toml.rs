@@ -17,6 +17,7 @@ mod tests;
 
 pub use policy::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
+    MailTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -52,6 +53,8 @@ pub struct TownToml {
     pub feed: FeedTable,
     /// Checks of convoys.
     pub convoys: ConvoysTable,
+    /// Requests by mail.
+    pub mail: MailTable,
 }
 
 /// `[town]`

@@ -94,6 +94,7 @@ pub const ALL: &[Target] = &[
     both("complaint", answers::complaint, answers::TMUX_WORDS, 2000),
     both("version", answers::version, answers::TMUX_WORDS, 3000),
     both("issues", town_talk::issues, town_talk::ISSUE_WORDS, 2000),
+    both("inbox", town_talk::inbox, town_talk::INBOX_WORDS, 2000),
     both("gt_events", town_talk::gt_events, town_talk::GT_EVENT_WORDS, 1000),
     both("names", text::names, text::NAME_WORDS, 3000),
     total("quote", text::quote, text::QUOTE_WORDS, 2000),

@@ -1,6 +1,9 @@
-//! What other programs of a town say: the answers of `bd` and `br`, and the events that gt writes.
+//! What other programs of a town say: the answers of `bd` and `br`, the mail that `gt` lists, and the events that gt writes.
 
+use gtctl::controller::mail::request;
+use gtctl::model::Address;
 use gtctl::observed::beads::{AgentBead, RigLabel, Status, hooked, parse_issues};
+use gtctl::observed::mail::parse_inbox;
 use gtctl::report::feed::{Curated, Curator};
 use gtctl::town::files::town_toml::FeedTable;
 
@@ -51,6 +54,58 @@ pub fn issues(bytes: &[u8]) -> Verdict {
             let assignee = assignee.trim_end_matches('/');
             let hangs = hooked(std::slice::from_ref(issue), assignee).count();
             assert_eq!(hangs == 1, issue.status == Status::Hooked);
+        }
+    }
+    Verdict::Understood
+}
+
+pub const INBOX_WORDS: &[&str] = &[
+    "[{\"id\":\"hq-m1\",\"from\":\"g/witness\",\"subject\":\"lifecycle:\",\"body\":\"cycle\",\"timestamp\":\"2026-01-24T10:00:00Z\"}]",
+    "null",
+    "[]",
+    "\"id\":\"hq-m2\"",
+    "\"id\":\"--all\"",
+    "\"from\":\"mayor/\"",
+    "\"from\":\"g-crew-max\"",
+    "\"from\":\"g/max\"",
+    "\"subject\":\"LIFECYCLE: x\"",
+    "\"body\":\"{\\\"action\\\":\\\"stop\\\"}\"",
+    "\"body\":\"action: restart\"",
+    "\"timestamp\":\"2026-01-24T04:00:00Z\"",
+    "\"timestamp\":\"9999-12-30T22:00:00Z\"",
+    "\"timestamp\":\"-009999-01-02T01:59:59Z\"",
+    "\"read\":true",
+];
+
+/// An inbox is taken whole or not at all; what it holds can be an argument, and a request is of one who is in the town, and of these hours.
+pub fn inbox(bytes: &[u8]) -> Verdict {
+    let text = text(bytes);
+    let Ok(letters) = parse_inbox(&text) else { return Verdict::Refused };
+    let whole = text.trim();
+    let stride = whole.len().div_ceil(128).max(1);
+    for end in (0..whole.len()).rev().step_by(stride).filter(|end| whole.is_char_boundary(*end)) {
+        assert!(parse_inbox(&whole[..end]).is_err(), "the first {end} bytes of an inbox are none");
+    }
+    let town: Vec<Address> =
+        ["mayor", "g/witness", "g/crew/max", "g/polecats/max"].map(|text| text.parse().unwrap()).to_vec();
+    let now: jiff::Timestamp = "2026-01-24T10:00:30Z".parse().unwrap();
+    for letter in &letters {
+        assert!(!letter.id.is_empty() && !letter.id.starts_with('-'), "{:?}", letter.id);
+        assert!(letter.id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/'), "{:?}", letter.id);
+        match request::read(letter, town.iter(), now) {
+            None => {}
+            Some(Ok(request)) => {
+                assert!(!letter.read && town.contains(&request.object));
+                let age = now.duration_since(request.written).as_secs();
+                assert!((-1..=6 * 3600).contains(&age), "{age} s");
+            }
+            Some(Err(refused)) => {
+                assert!(
+                    !refused.why.contains(char::is_control) && refused.why.len() < 1024,
+                    "{:?}",
+                    refused.why
+                );
+            }
         }
     }
     Verdict::Understood

@@ -9,7 +9,10 @@ use crate::town::diagnostic::Diagnostic;
 use crate::town::files::agents::bad_variable;
 
 pub(super) fn mistakes(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut found: Vec<Diagnostic> = bad_program(subject).into_iter().collect();
+    let of_beads =
+        bad_program(subject, "beads", "write a name or a path, or leave it out to take `bd` or `br`");
+    let of_mail = bad_program(subject, "mail", "write a name or a path, or leave it out to take `gt`");
+    let mut found: Vec<Diagnostic> = of_beads.into_iter().chain(of_mail).collect();
     for path in tables(subject) {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         found.extend(bad_command(subject, &path));
@@ -37,12 +40,11 @@ pub(super) fn tables(subject: &Subject<'_>) -> Vec<Vec<String>> {
     paths
 }
 
-/// The program that is asked for beads.
-fn bad_program(subject: &Subject<'_>) -> Option<Diagnostic> {
-    let path = ["beads", "program"];
+/// The programs that are asked for beads and for mail.
+fn bad_program(subject: &Subject<'_>, table: &str, help: &str) -> Option<Diagnostic> {
+    let path = [table, "program"];
     if subject.get(&path)?.as_str()?.trim().is_empty() {
-        let help = "write a name or a path, or leave it out to take `bd` or `br`";
-        let title = "`beads.program` names no program".to_owned();
+        let title = format!("`{table}.program` names no program");
         return Some(Diagnostic::error(title, subject.at(&path, "")).with_help(help));
     }
     nul(subject, &path)

@@ -133,6 +133,18 @@ const RANGES: &[Range] = &[
         Period::seconds(HOUR),
         "a check may send mail, and must end",
     ),
+    range(
+        ["mail", "timeout"],
+        Period::millis(100),
+        Period::seconds(5 * MINUTE),
+        "mail lies in a database that answers late, and a hung one never does",
+    ),
+    range(
+        ["mail", "every"],
+        Period::seconds(1),
+        Period::seconds(HOUR),
+        "each look costs processes; a letter is good for six hours",
+    ),
 ];
 
 /// Those of a role, of a crew member, of a session: the last key alone counts.

@@ -176,3 +176,29 @@ impl Default for ConvoysTable {
         Self { enabled: true, delay: Period::seconds(5), timeout: Period::seconds(60) }
     }
 }
+
+/// `[mail]`: requests that agents send to the deacon: cycle, restart, shutdown.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MailTable {
+    /// Whether the controller reads the deacon's mail. Without it: in a Gas Town workspace, and nowhere else.
+    pub enabled: Option<bool>,
+    /// The program: a name to find on PATH, or a path, relative to the town. If it is not there, no mail is read.
+    pub program: String,
+    /// How long one answer may take before it counts as unknown.
+    pub timeout: Period,
+    /// How often the mail is read; besides, at once on SIGUSR1.
+    pub every: Period,
+}
+
+impl Default for MailTable {
+    /// gt's daemon reads it at each of its heartbeats.
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            program: "gt".to_owned(),
+            timeout: Period::seconds(30),
+            every: Period::seconds(180),
+        }
+    }
+}

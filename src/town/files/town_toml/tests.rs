@@ -235,12 +235,14 @@ fn a_key_of_absurd_length_is_refused_in_few_words_and_hides_what_is_below_it() {
 }
 
 #[test]
-fn a_program_to_ask_for_beads_has_a_name() {
-    insta::assert_snapshot!(mistakes("[beads]\nprogram = ' '\nevery = '1ms'\n[feed]\nmegabytes = 0\nsling-count = 1\n[convoys]\ntimeout = '2h'\n"), @r#"
+fn a_program_to_ask_for_beads_or_mail_has_a_name() {
+    insta::assert_snapshot!(mistakes("[beads]\nprogram = ' '\nevery = '1ms'\n[feed]\nmegabytes = 0\nsling-count = 1\n[convoys]\ntimeout = '2h'\n[mail]\nprogram = ''\nevery = '1d'\n"), @r#"
     town.toml:2:11: error: `beads.program` names no program (write a name or a path, or leave it out to take `bd` or `br`)
     town.toml:3:9: error: `beads.every` must lie between 1s and 24h (each answer costs a process; a rig that was docked yesterday should rest today)
     town.toml:5:13: error: `feed.megabytes` must lie between 1 and 1000
     town.toml:6:15: error: `feed.sling-count` must lie between 2 and 1000
     town.toml:8:11: error: `convoys.timeout` must lie between 100ms and 1h (a check may send mail, and must end)
+    town.toml:10:11: error: `mail.program` names no program (write a name or a path, or leave it out to take `gt`)
+    town.toml:11:9: error: `mail.every` must lie between 1s and 1h (each look costs processes; a letter is good for six hours)
     "#);
 }
