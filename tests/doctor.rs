@@ -65,6 +65,7 @@ fn a_healthy_town_has_one_good_line_for_each_check_and_nothing_is_touched() {
     let expected = [
         "tmux",
         "files",
+        "memory",
         "controller",
         "leftovers",
         "servers",

@@ -123,6 +123,39 @@ fn a_start_ends_a_wait() {
     town.gtctl(&["start", "sessions/scribe"]).exits(0).says("runs, process");
 }
 
+#[test]
+fn s100_what_cannot_be_remembered_is_refused_and_not_done() {
+    let town = TestTown::new().session("scribe", Fake::Ok).started();
+    let life = town.life("sessions/scribe");
+    town.file("daemon/gtctl/ledger.json", "{{{");
+    town.gtctl(&["stop", "sessions/scribe"]).exits(1).says("cannot be remembered");
+    let controller = town.controller();
+    town.gtctl(&["stop", "sessions/scribe"]).exits(1).says("cannot be remembered");
+    controller.passes(2);
+    assert!(life.is_alive(), "nobody was told that it is stopped, and it is not");
+    town.gtctl(&["doctor"]).fails().says("ledger.json is damaged");
+}
+
+#[test]
+fn law_9_a_stop_is_over_when_all_processes_are_gone() {
+    let script = "(trap '' HUP TERM; while :; do sleep 1; done) & while :; do sleep 5; done";
+    let town = TestTown::new()
+        .session("family", Fake::Argv(["sh", "-c", script].map(str::to_owned).to_vec()))
+        .with("controller", "stop-timeout = '500ms'");
+    let _controller = town.controller();
+    let life = town.wait_settled(&["sessions/family"])[0];
+    let child = || {
+        let children =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", life.pid)).unwrap_or_default();
+        let pids: Vec<i32> = children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+        pids.into_iter().filter_map(common::Life::of).collect::<Vec<_>>()
+    };
+    town.wait_until("it has children", SOON, || !child().is_empty());
+    let children = child();
+    town.gtctl(&["stop", "sessions/family"]).exits(0).says("stopped");
+    assert!(!life.is_alive() && children.iter().all(|child| !child.is_alive()), "{children:?}");
+}
+
 // --- restart
 
 #[test]

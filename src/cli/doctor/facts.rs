@@ -33,6 +33,8 @@ pub struct Facts {
     pub installed: Seen<Option<String>>,
     /// The first mistake in the files of the town, if there is one.
     pub files: Result<(), String>,
+    /// Why what gtctl remembers cannot be read, if so.
+    pub memory: Result<(), String>,
     /// Who acts on the town.
     pub controller: Controller,
     /// Processes that have the town's lock file open and do not hold the lock.
@@ -163,6 +165,9 @@ pub async fn gather(context: &Context) -> Facts {
             Err(error) => Seen::Unknown(Why::of(&error)),
         },
         files,
+        memory: ledger::load(&machine, &context.root.gtctl_dir())
+            .map(drop)
+            .map_err(|error| Why::of(&error).0),
         leftovers: leftovers(context, &machine).await,
         units: units(&controller, &servers).await,
         controller,

@@ -65,7 +65,7 @@ use Level::{Note, Ok as Fine, Unknown, Wrong};
 
 /// Every check, in the order in which they are told.
 pub fn all(facts: &Facts) -> Vec<Finding> {
-    let mut all = vec![tmux(facts), files(facts), controller(&facts.controller)];
+    let mut all = vec![tmux(facts), files(facts), memory(facts), controller(&facts.controller)];
     all.extend(leftovers(&facts.leftovers));
     all.extend(servers(facts));
     all.extend(names(facts));
@@ -102,6 +102,14 @@ fn files(facts: &Facts) -> Finding {
     match &facts.files {
         Ok(()) => Finding::new("files", Fine, "the files of the town are right"),
         Err(first) => Finding::new("files", Wrong, first).hint("`gtctl validate` shows all that is wrong"),
+    }
+}
+
+fn memory(facts: &Facts) -> Finding {
+    match &facts.memory {
+        Ok(()) => Finding::new("memory", Fine, "what gtctl remembers can be read"),
+        Err(why) => Finding::new("memory", Wrong, why)
+            .hint("until it can be read nothing is started, and nothing that is asked for is taken"),
     }
 }
 

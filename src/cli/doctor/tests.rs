@@ -18,6 +18,7 @@ fn facts() -> Facts {
         root: PathBuf::from("/town"),
         installed: Seen::Known(Some("tmux 3.3a".to_owned())),
         files: Ok(()),
+        memory: Ok(()),
         controller: Controller::None,
         leftovers: Seen::Known(Vec::new()),
         servers: Seen::Known(Vec::new()),
