@@ -13,7 +13,7 @@ use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Fence, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
+use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -256,12 +256,6 @@ impl<W: World> Reconciler<W> {
             if let Some(before) = before {
                 self.memory.take_back(before);
             }
-            // A life that was seen was seen, whatever the disk says.
-            for (order, _) in &handed {
-                if let Action::Adopt(fence) = &order.action {
-                    self.remember(order, fence, now);
-                }
-            }
         }
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
         for order in &orders {
@@ -299,17 +293,8 @@ impl<W: World> Reconciler<W> {
                     record.stuck = Some(*silent);
                 }
             }
-            Action::Adopt(fence) => self.remember(order, fence, &pass.observed.at),
+            Action::Adopt(_) => {}
         }
-    }
-
-    /// Remembers a life before it is labelled: if its server loses its socket before the label is seen, nothing else tells that it goes on.
-    fn remember(&mut self, order: &Order, fence: &Fence, now: &Stamp) {
-        let (Some((pane, _)), Some(process)) = (fence.pane(), fence.process()) else { return };
-        let (server, session, marker) = (fence.server(), fence.session(), order.marker());
-        let record = self.memory.lasting().objects.entry(order.address.clone()).or_default();
-        record.incarnation = Some(Incarnation { server, session, pane, process, marker });
-        record.since = Some(now.clone());
     }
 
     /// What carrying out a step of the plan takes.
