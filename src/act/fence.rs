@@ -74,6 +74,29 @@ pub fn same_server(machine: &impl Machine, fence: &Fence) -> Result<(), Outcome>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::State;
+    use crate::plan::tests::builders::town;
+
+    #[test]
+    fn law_3_a_fence_tests_all_that_it_names() {
+        let given = town("[sessions.scribe]\ncommand = ['x']").running("sessions/scribe");
+        let plan = given.plan();
+        let verdict = plan.verdicts.iter().find(|one| one.address.to_string() == "sessions/scribe").unwrap();
+        let State::Running(alive) = &verdict.state else { panic!("it runs: {verdict:?}") };
+        let fence = &alive.fence;
+        let (pane, pid) = fence.pane().unwrap();
+        assert_eq!(
+            [conditions(fence), pane_conditions(fence)].concat(),
+            [
+                equal("pid", &fence.server().pid.to_string()),
+                equal("session_id", &fence.session().to_string()),
+                equal("@gtctl", fence.label()),
+                equal("pane_id", &pane.to_string()),
+                equal("pane_pid", &pid.to_string()),
+            ]
+        );
+        assert!(fence.label().contains("sessions/scribe"), "the label names the life");
+    }
 
     #[test]
     fn law_3_a_guard_tests_all_conditions_in_the_server() {
