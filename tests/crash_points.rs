@@ -11,7 +11,7 @@ use gtctl::sim::disk::File;
 use gtctl::sim::fate::{BLOWS, Script};
 use gtctl::sim::mishap::{Mishap, ledger};
 use gtctl::sim::plot::Plot;
-use gtctl::sim::run::Stage;
+use gtctl::sim::stage::Stage;
 
 /// A town, and what happens to it after it has come to rest for the first time.
 struct Scenario {

@@ -92,10 +92,7 @@ const EFFECTS: &[&str] = &[
 const LINES_MAX: usize = 450;
 
 /// Files that are longer, each with the reason.
-const LONGER: &[(&str, &str)] = &[
-    ("plan/types.rs", "the plan is one value; its types are read together"),
-    ("sim/run.rs", "a run is hurt, heal and rest on one stage; to be taken apart"),
-];
+const LONGER: &[(&str, &str)] = &[];
 
 struct File {
     /// Its path below `src`.

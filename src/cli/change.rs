@@ -148,8 +148,12 @@ async fn follow(
         let pass = context.open_again(Options::default())?.look().await;
         let busy = under_way(context).await;
         let come = |verdict: &Verdict, pass: &Pass| match come(verdict, pass) {
-            // A session is gone before all its processes are (law 9).
-            Come::There(_) if busy.contains(&verdict.address.to_string()) => Come::OnItsWay,
+            // A session is gone before all its processes are (law 9); and who does not tell may be busy.
+            Come::There(_)
+                if busy.as_ref().is_none_or(|busy| busy.contains(&verdict.address.to_string())) =>
+            {
+                Come::OnItsWay
+            }
             come => come,
         };
         if let Some(exit) = tell(objects, &pass, &come, &mut told, &Waited::since(begun, wait)) {
@@ -159,17 +163,20 @@ async fn follow(
     }
 }
 
-/// The objects that the controller is doing something to.
-async fn under_way(context: &Context) -> BTreeSet<String> {
-    let Ok(Some(Answer::Status(status))) = socket::ask(&context.root, &Request::Status).await else {
-        return BTreeSet::new();
+/// The objects that the controller is doing something to; `None` if it does not tell.
+async fn under_way(context: &Context) -> Option<BTreeSet<String>> {
+    let status = match socket::ask(&context.root, &Request::Status).await {
+        Ok(Some(Answer::Status(status))) => status,
+        // It has ended, so it does nothing.
+        Ok(None) => return Some(BTreeSet::new()),
+        Ok(Some(_)) | Err(_) => return None,
     };
     let is_busy = |object: &&serde_json::Value| {
         let word = |pointer| object.pointer(pointer).and_then(serde_json::Value::as_str);
         word("/reason/code") == Some("in-flight") || !matches!(word("/decision"), Some("nothing" | "held"))
     };
     let address = |object: &serde_json::Value| Some(object.get("address")?.as_str()?.to_owned());
-    status.objects.iter().filter(is_busy).filter_map(address).collect()
+    Some(status.objects.iter().filter(is_busy).filter_map(address).collect())
 }
 
 /// Does in a controller's place what follows from the change, for these objects alone.

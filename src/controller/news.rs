@@ -117,9 +117,13 @@ impl News {
 
     /// One event when the server is lost, not one for each agent; one when it cannot be seen, one when it can again.
     fn of_server(&mut self, pass: &Pass) -> Option<Event> {
-        let is_lost = |verdict: &&Verdict| verdict.state == State::ServerLost;
-        let lost: Vec<Address> =
-            pass.plan.verdicts.iter().filter(is_lost).map(|verdict| verdict.address.clone()).collect();
+        let is_lost = |verdict: &Verdict| verdict.state == State::ServerLost;
+        // Some of its processes end later than others.
+        let is_losing = |verdict: &Verdict| matches!(verdict.state, State::Detached { fence: None, .. });
+        let any = pass.plan.verdicts.iter().any(is_lost);
+        let lost =
+            pass.plan.verdicts.iter().filter(|verdict| any && (is_lost(verdict) || is_losing(verdict)));
+        let lost: Vec<Address> = lost.map(|verdict| verdict.address.clone()).collect();
         let state = match &pass.observed.server {
             Seen::Known(Server::Up(_) | Server::Down) if lost.is_empty() => String::new(),
             Seen::Known(Server::Up(_) | Server::Down) => LOST.to_owned(),

@@ -7,7 +7,8 @@ use crate::ledger::{Ledger, MINUTE};
 use crate::model::{Address, Reason, Seen, Stamp};
 use crate::observed::{Life, Observed, Server};
 
-use super::types::{Action, Decision, Gate, LaunchInto, Refusal, State, Step, Verdict};
+use super::state::State;
+use super::types::{Action, Decision, Gate, LaunchInto, Refusal, Step, Verdict};
 
 /// However small a town is, the two agents of one rig may be stopped together: parking a rig is no accident.
 const STOPS_ALWAYS_ALLOWED: usize = 2;

@@ -10,7 +10,8 @@ use crate::observed::{Observed, Server};
 
 use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
-use super::types::{Action, Alive, Decision, Gate, State, Step, Verdict};
+use super::state::{Alive, State};
+use super::types::{Action, Decision, Gate, Step, Verdict};
 use super::{start, stuck};
 
 /// What is wanted of an object, after all its holds are joined.

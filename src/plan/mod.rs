@@ -14,16 +14,19 @@ mod judge;
 mod opening;
 mod presence;
 mod start;
+mod state;
 mod stuck;
 mod types;
 mod unmanaged;
+mod wake;
 
 pub use opening::{Opening, opening};
 pub use presence::presence;
+pub use state::{Alive, State};
 pub use stuck::QUESTION;
 pub use types::{
-    Action, Alive, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, State,
-    Step, Unmanaged, Verdict,
+    Action, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, Step,
+    Unmanaged, Verdict,
 };
 
 use crate::desired::Desired;
@@ -41,7 +44,7 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     ceilings::order_stops(&mut verdicts, desired);
     ceilings::limit_sessions(&mut verdicts, desired, observed);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);
-    let wake = types::earliest_wake(&verdicts, desired, now);
+    let wake = wake::earliest(&verdicts, desired, now);
     Plan { verdicts, unmanaged, refusal, wake }
 }
 

@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::model::{Address, Seen, Stamp, Why};
 use crate::observed::Screen;
 
-use super::types::Alive;
+use super::state::Alive;
 
 /// How the start of an agent stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

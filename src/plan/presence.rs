@@ -6,7 +6,8 @@ use crate::model::{Address, Incarnation, ProcessId, Seen, Why};
 use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
-use super::types::{Alive, Fence, State};
+use super::state::{Alive, State};
+use super::types::Fence;
 
 /// The state of an object.
 pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {

@@ -9,7 +9,8 @@ use crate::observed::Observed;
 use crate::town::files::town_toml::RestartPolicy;
 
 use super::judge;
-use super::types::{Action, Decision, Gate, Launch, LaunchInto, State, Step, Verdict};
+use super::state::State;
+use super::types::{Action, Decision, Gate, Launch, LaunchInto, Step, Verdict};
 
 /// Everything that a verdict may depend on.
 pub struct Input<'a> {

@@ -12,7 +12,8 @@ use crate::model::{Evidence, IncarnationId, Reason, Seen};
 
 use super::judge::{busy, step};
 use super::start::{self, Input};
-use super::types::{Action, Alive, Silence, Verdict};
+use super::state::Alive;
+use super::types::{Action, Silence, Verdict};
 
 /// What is typed into an agent that has been silent; gt's words, which its agents know.
 pub const QUESTION: &str = "HEALTH_CHECK: heartbeat stale, respond to confirm responsiveness";

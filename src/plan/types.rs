@@ -1,18 +1,13 @@
 //! The plan as data: it can be printed, stored, compared and carried out.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{Desired, HoldKind};
-use crate::ledger::{Cause, KnownLife};
-use crate::model::{
-    Address, Evidence, Exit, Incarnation, Origin, PaneId, ProcessId, Reason, Seen, SessionId, SpecHash,
-    Stamp, Why,
-};
-use crate::observed::Screen;
+use super::state::State;
+use crate::desired::HoldKind;
+use crate::ledger::Cause;
+use crate::model::{Address, Evidence, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
 
 /// What a person asked of this very plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,154 +229,6 @@ pub enum Gate {
     NotBefore(Stamp),
 }
 
-/// How an object stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum State {
-    /// There is no session, and the ledger knows of no earlier one.
-    Absent,
-    /// There was one; its process is gone.
-    Vanished,
-    /// There was one, in a tmux server that is gone.
-    ServerLost,
-    /// It lives, but not yet for long enough to count.
-    Starting(Alive),
-    /// It lives.
-    Running(Alive),
-    /// Only a bare shell is left in its pane.
-    BareShell(Alive),
-    /// Its process ended in its pane.
-    Dead {
-        /// Its session.
-        fence: Fence,
-        /// How it ended.
-        exit: Option<Exit>,
-    },
-    /// Its session is there, the pane it ran in is not.
-    PaneGone {
-        /// Its session.
-        fence: Fence,
-    },
-    /// Its terminal closed, its process lives on.
-    Detached {
-        /// The process.
-        process: ProcessId,
-        /// Its session, if that is still there.
-        fence: Option<Fence>,
-    },
-    /// The kernel says it is gone, tmux has not noticed yet: look again in a moment.
-    Ending,
-    /// gt started it; its environment proves that it is this object of this town.
-    Adoptable {
-        /// The session.
-        fence: Fence,
-        /// Its process.
-        alive: Alive,
-    },
-    /// Something else has its name.
-    Foreign {
-        /// The name.
-        session: String,
-        /// Why it is not ours.
-        why: Why,
-    },
-    /// Several living sessions carry its marker.
-    Duplicate {
-        /// How many.
-        count: usize,
-    },
-    /// The tmux server lives, its socket file does not.
-    SocketLost {
-        /// The server's pid.
-        pid: Option<i32>,
-    },
-    /// It cannot be told.
-    Unknown(Why),
-}
-
-/// A living agent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alive {
-    /// What to act on.
-    pub fence: Fence,
-    /// Which life it is; `None` for one that is not labelled yet.
-    pub incarnation: Option<Incarnation>,
-    /// For how long its process has lived.
-    pub lived: Duration,
-    /// Whether somebody is attached.
-    pub attached: bool,
-    /// What it was started from.
-    pub spec: Option<SpecHash>,
-    /// What its screen shows; `None` if its start is over.
-    pub screen: Option<Seen<Screen>>,
-}
-
-impl State {
-    /// The word for it, in output and in JSON.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Absent | Self::Vanished | Self::ServerLost => "absent",
-            Self::Starting(_) => "starting",
-            Self::Running(Alive { screen: Some(Seen::Known(Screen::Asks(_))), .. }) => "waiting",
-            Self::Running(_) | Self::Adoptable { .. } => "running",
-            Self::BareShell(_) | Self::Dead { .. } | Self::PaneGone { .. } => "dead",
-            Self::Detached { .. } => "detached",
-            Self::Foreign { .. } => "foreign",
-            Self::Duplicate { .. } => "duplicate",
-            Self::Ending | Self::SocketLost { .. } | Self::Unknown(_) => "unknown",
-        }
-    }
-
-    /// Which life of it there is; `None` if that is not known.
-    pub fn life(&self) -> Option<KnownLife<'_>> {
-        match self {
-            Self::Starting(alive) | Self::Running(alive) | Self::BareShell(alive) => {
-                Some(KnownLife::Of(&alive.incarnation.as_ref()?.marker.incarnation))
-            }
-            Self::Absent
-            | Self::Vanished
-            | Self::ServerLost
-            | Self::Dead { .. }
-            | Self::PaneGone { .. }
-            | Self::Foreign { .. } => Some(KnownLife::None),
-            Self::Detached { .. }
-            | Self::Adoptable { .. }
-            | Self::Ending
-            | Self::Duplicate { .. }
-            | Self::SocketLost { .. }
-            | Self::Unknown(_) => None,
-        }
-    }
-
-    /// The living agent, if there is exactly one and it is labelled.
-    pub fn alive(&self) -> Option<&Alive> {
-        match self {
-            Self::Starting(alive) | Self::Running(alive) => Some(alive),
-            _ => None,
-        }
-    }
-
-    /// Whether stopping it would end a living process of ours.
-    pub fn has_living_process(&self) -> bool {
-        match self {
-            Self::Starting(_)
-            | Self::Running(_)
-            | Self::BareShell(_)
-            | Self::Detached { .. }
-            | Self::Adoptable { .. } => true,
-            Self::Absent
-            | Self::Vanished
-            | Self::ServerLost
-            | Self::Dead { .. }
-            | Self::PaneGone { .. }
-            | Self::Ending
-            | Self::Foreign { .. }
-            | Self::Duplicate { .. }
-            | Self::SocketLost { .. }
-            | Self::Unknown(_) => false,
-        }
-    }
-}
-
 /// A session that is not managed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmanaged {
@@ -495,63 +342,4 @@ impl Verdict {
             Decision::Nothing | Decision::Held => None,
         }
     }
-}
-
-/// The kernel tells start times in ticks of a hundredth of a second: looking again within one shows nothing new.
-const CLOCK_TICK: Duration = Duration::from_millis(10);
-
-/// How soon to look again at something that is just ending.
-const ENDING_LOOK: Duration = Duration::from_millis(50);
-
-/// How soon to look again at a server without its socket: one that is about to end removes it first, one that is told to makes it anew.
-const SOCKET_LOOK: Duration = Duration::from_secs(1);
-
-/// How soon to look again whether a nudge that waits can be typed.
-const NUDGE_LOOK: Duration = Duration::from_secs(5);
-
-/// How soon to look again at the screen of an agent that starts …
-const OPENING_LOOK: Duration = Duration::from_secs(1);
-
-/// … for this long, …
-const OPENING_YOUNG: Duration = Duration::from_secs(60);
-
-/// … and how soon after that: it waits for a person.
-const OPENING_LATER_LOOK: Duration = Duration::from_secs(15);
-
-/// The earliest moment at which one of the verdicts changes by itself.
-pub(super) fn earliest_wake(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
-    let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
-        match (&verdict.because, &verdict.state, &verdict.decision) {
-            (Reason::Backoff { until, .. } | Reason::Retry { until }, _, _) => Some(until.clone()),
-            (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
-            // Nothing tells when a screen changes.
-            (_, State::Running(alive), _) if alive.screen.is_some() => {
-                let is_young = alive.lived < OPENING_YOUNG;
-                Some(now.plus(if is_young { OPENING_LOOK } else { OPENING_LATER_LOOK }))
-            }
-            // Nothing tells when somebody goes away, or leaves a mode.
-            (Reason::NudgeWaiting { .. }, _, _) => Some(now.plus(NUDGE_LOOK)),
-            (_, State::Ending, _) => Some(now.plus(ENDING_LOOK)),
-            (_, State::SocketLost { .. }, _) => Some(now.plus(SOCKET_LOOK)),
-            (_, State::Starting(alive), _) => {
-                let rest = desired.policy.controller.settle.get().saturating_sub(alive.lived);
-                Some(now.plus(rest + CLOCK_TICK))
-            }
-            (_, _, Decision::Step(Step { gate: Gate::NotBefore(until), .. })) => Some(until.clone()),
-            _ => None,
-        }
-    };
-    let of_hold = |until: Timestamp| -> Option<Stamp> {
-        let wait = Duration::try_from(until.duration_since(now.wall)).ok()?;
-        // At its very end a hold has ended.
-        (!wait.is_zero()).then(|| now.plus(wait))
-    };
-    let holds = desired
-        .objects
-        .values()
-        .flat_map(|object| &object.holds)
-        .filter_map(|hold| hold.until)
-        .filter_map(of_hold);
-    let silences = verdicts.iter().filter_map(|verdict| verdict.silence.as_ref()?.next.clone());
-    verdicts.iter().filter_map(of_verdict).chain(silences).chain(holds).min_by_key(|wake| now.until(wake))
 }

@@ -7,7 +7,8 @@ use crate::observed::{Observed, Server, Session};
 
 use super::judge;
 use super::presence::{fence_of_unlisted, other_panes_alive, state_of_unlisted};
-use super::types::{Action, Decision, Gate, Options, State, Step, Unmanaged, Verdict};
+use super::state::State;
+use super::types::{Action, Decision, Gate, Options, Step, Unmanaged, Verdict};
 
 /// What the plan is made from.
 #[derive(Clone, Copy)]

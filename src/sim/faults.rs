@@ -3,8 +3,8 @@
 use super::check::Violation;
 use super::fate::{Blow, Odds, Script};
 use super::mishap::{Mishap, by_hand};
-use super::run::Stage;
 use super::scene::Scene;
+use super::stage::Stage;
 use crate::model::Address;
 
 /// A kind of fault.

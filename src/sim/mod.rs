@@ -6,7 +6,7 @@
 //! - [`world`]: all of them as one value; [`machine`]: that value behind [`Machine`](crate::machine::Machine).
 //! - [`fate`]: what becomes of each thing that a controller does; [`mishap`]: what befalls the world from elsewhere.
 //! - [`plot`]: towns to try things on; [`copied`]: the user's own town; [`scene`]: one of these; [`keeper`]: a controller, stepped by hand.
-//! - [`check`]: the laws, held against what really happened; [`run`]: hurt, heal, and come to rest.
+//! - [`check`]: the laws, held against what really happened; [`run`]: hurt, heal, and come to rest, on a [`stage`].
 //! - [`faults`]: what `gtctl simulate` can do to a town, in the words of its users; [`rehearsal`]: a town without and with one of them.
 
 pub mod answers;
@@ -24,7 +24,9 @@ pub mod places;
 pub mod plot;
 pub mod processes;
 pub mod rehearsal;
+mod rest;
 pub mod run;
 pub mod scene;
+pub mod stage;
 pub mod tmux;
 pub mod world;
