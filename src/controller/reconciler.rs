@@ -165,15 +165,12 @@ impl<W: World> Reconciler<W> {
     pub fn learn(&mut self, pass: &Pass) {
         self.keep_record(pass);
         let now = &pass.observed.at;
-        let alive: Vec<(Address, Incarnation, Duration)> = pass
-            .plan
-            .verdicts
-            .iter()
-            .filter_map(|verdict| {
-                let alive = verdict.state.alive()?;
-                Some((verdict.address.clone(), alive.incarnation.clone()?, alive.lived))
-            })
-            .collect();
+        let in_sight = |verdict: &Verdict| {
+            let (incarnation, lived) = verdict.state.in_sight()?;
+            Some((verdict.address.clone(), incarnation, lived))
+        };
+        let alive: Vec<(Address, Incarnation, Duration)> =
+            pass.plan.verdicts.iter().filter_map(in_sight).collect();
         if self.memory.volatile().track(&alive, &self.config.desired.policy, now).changed {
             self.memory.lasting();
         }

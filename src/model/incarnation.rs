@@ -82,6 +82,13 @@ hex_id!(TownId, 12);
 hex_id!(SpecHash, 12);
 hex_id!(IncarnationId, 12);
 
+impl IncarnationId {
+    /// What a life is called that nobody has labelled.
+    pub fn of_process(process: ProcessId) -> Self {
+        Self(format!("{:06x}{:06x}", process.pid & 0xff_ffff, process.start & 0xff_ffff))
+    }
+}
+
 /// The label on a session that ties it to a town, an object and an incarnation: `TOWN.ADDRESS.INCARNATION`, kept in the
 /// session's user option `@gtctl`. A dot cannot be part of a name, so the text splits one way only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

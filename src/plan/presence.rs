@@ -2,7 +2,7 @@
 
 use crate::desired::{Desired, Object};
 use crate::ledger::Ledger;
-use crate::model::{Address, Incarnation, ProcessId, Seen, Why};
+use crate::model::{Address, Incarnation, IncarnationId, Marker, ProcessId, Seen, Why};
 use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
@@ -158,7 +158,7 @@ fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<Stat
         Some(Seen::Unknown(why)) => Some(State::Unknown(why.clone())),
         Some(Seen::Known(claim)) => match proves(claim, object, desired) {
             Err(why) => foreign(&why),
-            Ok(()) => Some(adoptable(session, claim, server)),
+            Ok(()) => Some(adoptable(object, desired, session, claim, server)),
         },
     }
 }
@@ -198,7 +198,13 @@ fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), Strin
     }
 }
 
-fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
+fn adoptable(
+    object: &Object,
+    desired: &Desired,
+    session: &Session,
+    claim: &Claim,
+    server: &ServerUp,
+) -> State {
     // Where gt started the agent, if it said so; else where it must have: the oldest pane.
     let pane = match claim.pane.as_deref() {
         None => session.panes.first(),
@@ -219,9 +225,22 @@ fn adoptable(session: &Session, claim: &Claim, server: &ServerUp) -> State {
         Seen::Known(Life::Ending) => State::Ending,
         Seen::Known(Life::Running { process, lived, .. }) => {
             let fence = fence(session, server.id, Some(pane), Some(*process));
+            // The label that it will get is drawn when it is labelled; until then it is known by its process.
+            let marker = Marker {
+                town: desired.town.clone(),
+                address: object.address.clone(),
+                incarnation: IncarnationId::of_process(*process),
+            };
+            let incarnation = Incarnation {
+                server: server.id,
+                session: session.id,
+                pane: pane.id,
+                process: *process,
+                marker,
+            };
             let alive = Alive {
                 fence: fence.clone(),
-                incarnation: None,
+                incarnation: Some(incarnation),
                 lived: *lived,
                 attached: session.attached > 0,
                 spec: None,

@@ -76,7 +76,7 @@ pub enum State {
 pub struct Alive {
     /// What to act on.
     pub fence: Fence,
-    /// Which life it is; `None` for one that is not labelled yet.
+    /// Which life it is. One that is not labelled yet is known by its process.
     pub incarnation: Option<Incarnation>,
     /// For how long its process has lived.
     pub lived: Duration,
@@ -130,6 +130,30 @@ impl State {
         match self {
             Self::Starting(alive) | Self::Running(alive) => Some(alive),
             _ => None,
+        }
+    }
+
+    /// The one life of it that is in sight, and for how long it has lived: what a memory needs to find it again when its session is gone.
+    pub fn in_sight(&self) -> Option<(Incarnation, Duration)> {
+        match self {
+            Self::Starting(alive) | Self::Running(alive) | Self::Adoptable { alive, .. } => {
+                Some((alive.incarnation.clone()?, alive.lived))
+            }
+            Self::Detached { process, fence: Some(fence) } => {
+                Some((fence.incarnation(*process)?, Duration::ZERO))
+            }
+            Self::Absent
+            | Self::Vanished
+            | Self::ServerLost
+            | Self::BareShell(_)
+            | Self::Dead { .. }
+            | Self::PaneGone { .. }
+            | Self::Detached { fence: None, .. }
+            | Self::Ending
+            | Self::Foreign { .. }
+            | Self::Duplicate { .. }
+            | Self::SocketLost { .. }
+            | Self::Unknown(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
-use crate::model::{Address, Evidence, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
+use crate::model::{Address, Evidence, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
 
 /// What a person asked of this very plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +189,13 @@ impl Fence {
     /// The text of the session's `@gtctl` option; empty for a session that is to be adopted.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The life that this is, by its label and its process; `None` without both.
+    pub fn incarnation(&self, process: ProcessId) -> Option<Incarnation> {
+        let (pane, _) = self.pane?;
+        let marker = self.label.parse().ok()?;
+        Some(Incarnation { server: self.server, session: self.session, pane, process, marker })
     }
 
     /// Names the life that a step would end: its label, or its process where the label was lost. An approval is for such names.

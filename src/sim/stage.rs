@@ -349,9 +349,8 @@ impl Stage {
         drop(shared);
         // What a disk did not take is forgotten with its controller.
         if keeper.remembers() {
-            let alive =
-                pass.plan.verdicts.iter().filter_map(|verdict| verdict.state.alive()?.fence.process());
-            alive.for_each(|id| self.shared().world.seen(id));
+            let in_sight = pass.plan.verdicts.iter().filter_map(|verdict| verdict.state.in_sight());
+            in_sight.for_each(|(life, _)| self.shared().world.seen(life.process));
         }
         let stable: Vec<Address> = self.stable(pass);
         for address in stable {
