@@ -8,6 +8,7 @@ use super::fate::Odds;
 use super::keeper::{Keeper, Wake};
 use super::stage::{Stage, told};
 use crate::desired::Policy;
+use crate::model::Reason;
 
 /// So many steps without rest after everything is healed mean that it never comes to rest.
 const STEPS_TO_REST_MAX: usize = 6_000;
@@ -110,11 +111,17 @@ impl Stage {
         }
         let shared = self.shared();
         for verdict in &pass.plan.verdicts {
+            // Who started a second one must say which is to go.
+            if matches!(verdict.because, Reason::Duplicate { .. })
+                && shared.world.lives_of(&verdict.address).len() > 1
+            {
+                continue;
+            }
             let lives = shared.world.own_lives(&verdict.address).len();
             let expected = match self.plot.wants(&verdict.address, pass.observed.at.wall) {
                 None => continue,
                 // What it was started for is done.
-                Some(_) if matches!(verdict.because, crate::model::Reason::Finished { .. }) => 0,
+                Some(_) if matches!(verdict.because, Reason::Finished { .. }) => 0,
                 Some(true) => 1,
                 Some(false) => 0,
             };

@@ -350,7 +350,12 @@ impl Stage {
         // What a disk did not take is forgotten with its controller.
         if keeper.remembers() {
             let in_sight = pass.plan.verdicts.iter().filter_map(|verdict| verdict.state.in_sight());
-            in_sight.for_each(|(life, _)| self.shared().world.seen(life.process));
+            let in_sight = in_sight.map(|(life, _)| life.process);
+            // What it did not take at once it takes later.
+            let records =
+                keeper.reconciler().into_iter().flat_map(|reconciler| reconciler.ledger().objects.values());
+            let in_memory = records.filter_map(|record| record.incarnation.as_ref().map(|life| life.process));
+            in_sight.chain(in_memory).for_each(|id| self.shared().world.seen(id));
         }
         let stable: Vec<Address> = self.stable(pass);
         for address in stable {

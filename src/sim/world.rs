@@ -315,6 +315,11 @@ impl World {
         all.filter(must_be_known).map(|(_, id, _)| id).collect()
     }
 
+    /// All lives of an object, whoever knows of them.
+    pub fn lives_of(&self, address: &Address) -> Vec<ProcessId> {
+        self.lives().filter(|(of, ..)| *of == address).map(|(_, id, _)| id).collect()
+    }
+
     /// A controller has seen this life.
     pub fn seen(&mut self, id: ProcessId) {
         if let Some(made) = self.made.get_mut(&id) {
