@@ -355,7 +355,10 @@ impl<W: World> Reconciler<W> {
             }
             (Outcome::Refused(_), Action::Start(_) | Action::Restart(_)) => {
                 if let Some(before) = self.before.remove(&order.address) {
-                    self.memory.lasting().objects.insert(order.address.clone(), before);
+                    let record = self.memory.lasting().objects.entry(order.address.clone()).or_default();
+                    // Nothing was begun; but a life may have been seen since, and that may be why.
+                    let Record { incarnation, since, .. } = std::mem::take(record);
+                    *record = Record { incarnation, since, ..before };
                 }
             }
             _ => {}
