@@ -320,6 +320,13 @@ impl World {
         self.lives().filter(|(of, ..)| *of == address).map(|(_, id, _)| id).collect()
     }
 
+    /// Whether it is one of gt's that was out of reach before it could be labelled.
+    pub fn is_unlabelled(&self, id: ProcessId) -> bool {
+        let pane = self.tmux.panes().find(|pane| pane.process == id);
+        self.made.get(&id).is_some_and(|made| made.by == Actor::Gt)
+            && pane.is_none_or(|pane| pane.label.is_empty())
+    }
+
     /// A controller has seen this life.
     pub fn seen(&mut self, id: ProcessId) {
         if let Some(made) = self.made.get_mut(&id) {
