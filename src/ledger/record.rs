@@ -198,7 +198,9 @@ impl Ledger {
         let mut change = TrackedChange::default();
         for (address, incarnation, lived) in alive {
             let record = self.objects.entry(address.clone()).or_default();
-            if record.incarnation.as_ref() != Some(incarnation) {
+            // Pids and ids begin anew with the machine: one of an earlier boot is another life, however alike.
+            let is_of_this_boot = record.since.as_ref().is_some_and(|since| since.boot == now.boot);
+            if !is_of_this_boot || record.incarnation.as_ref() != Some(incarnation) {
                 record.incarnation = Some(incarnation.clone());
                 record.since = Some(now.clone());
                 change.changed = true;
