@@ -16,6 +16,7 @@ use super::scene::Scene;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Policy;
+use crate::ledger::Record;
 use crate::model::Address;
 use crate::plan::{Action, Decision, Verdict};
 
@@ -354,7 +355,11 @@ impl Stage {
             // What it did not take at once it takes later.
             let records =
                 keeper.reconciler().into_iter().flat_map(|reconciler| reconciler.ledger().objects.values());
-            let in_memory = records.filter_map(|record| record.incarnation.as_ref().map(|life| life.process));
+            let of_this_boot = |record: &&Record| {
+                record.since.as_ref().is_some_and(|since| since.boot == pass.observed.at.boot)
+            };
+            let in_memory =
+                records.filter(of_this_boot).filter_map(|record| Some(record.incarnation.as_ref()?.process));
             in_sight.chain(in_memory).for_each(|id| self.shared().world.seen(id));
         }
         let stable: Vec<Address> = self.stable(pass);
