@@ -8,8 +8,8 @@ use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
 use super::{
-    Claim, Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places,
-    processes, screen,
+    Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places, processes,
+    screen,
 };
 use crate::machine::Machine;
 use crate::model::{IncarnationId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
@@ -117,8 +117,8 @@ impl<M: Machine> Host<M> {
             Seen::Unknown(why) => return Err(why),
         };
         let mut sessions = self.group(snapshot.lines, id, wants);
-        self.ask_for_claims(&mut sessions, wants).await;
-        self.ask_for_screens(&mut sessions, wants).await;
+        self.ask_for_claims(&mut sessions, id, wants).await;
+        self.ask_for_screens(&mut sessions, id, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
     }
 
@@ -158,8 +158,19 @@ impl<M: Machine> Host<M> {
         }
     }
 
+    /// Asks the server of this look, and no other: one that has taken its place since counts its sessions and panes from the beginning, so
+    /// its `$0` is another session.
+    async fn ask_same(&self, server: ProcessId, mut script: Vec<String>) -> Result<String, Why> {
+        script.insert(0, "display-message -p 'gtctl-server #{pid}'".to_owned());
+        let reply = self.tmux.ask(&script).await.map_err(|error| Why::of(&error))?;
+        match reply.stdout.split_once('\n') {
+            Some((first, rest)) if first == format!("gtctl-server {server}") => Ok(rest.to_owned()),
+            Some(_) | None => Err(Why::new("another tmux server answered than the one that was looked at")),
+        }
+    }
+
     /// Asks sessions without a label that may be ours all the same for their environment.
-    async fn ask_for_claims(&self, sessions: &mut [Session], wants: &Wants) {
+    async fn ask_for_claims(&self, sessions: &mut [Session], server: ProcessId, wants: &Wants) {
         let candidates: Vec<SessionId> =
             sessions.iter().filter(|session| session.may_be_ours(wants)).map(|s| s.id).collect();
         if candidates.is_empty() {
@@ -171,10 +182,7 @@ impl<M: Machine> Host<M> {
                 format!("display-message -p 'gtctl-env {id}' ; show-environment -t '{id}:' ; display-message -p 'gtctl-env-end'")
             })
             .collect();
-        let answers: Result<BTreeMap<SessionId, Claim>, Why> = match self.tmux.ask(&script).await {
-            Ok(Reply { stdout, .. }) => Ok(parse_environments(&stdout)),
-            Err(error) => Err(Why::of(&error)),
-        };
+        let answers = self.ask_same(server, script).await.map(|text| parse_environments(&text));
         for session in sessions.iter_mut().filter(|session| candidates.contains(&session.id)) {
             session.claim = Some(match &answers {
                 Err(why) => Seen::Unknown(why.clone()),
@@ -187,7 +195,7 @@ impl<M: Machine> Host<M> {
     }
 
     /// Asks for the screens of agents whose start is not over.
-    async fn ask_for_screens(&self, sessions: &mut [Session], wants: &Wants) {
+    async fn ask_for_screens(&self, sessions: &mut [Session], server: ProcessId, wants: &Wants) {
         let is_running = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Running { .. }));
         let mut panes: Vec<(&mut Pane, &Ready)> = sessions
             .iter_mut()
@@ -211,8 +219,8 @@ impl<M: Machine> Host<M> {
                 format!("display-message -p 'gtctl-screen {mark} {index}' ; capture-pane -p -t '{target}' ; display-message -p 'gtctl-screen-end {mark}'")
             })
             .collect();
-        let reply = self.tmux.ask(&script).await.map_err(|error| Why::of(&error));
-        let screens = reply.as_ref().map(|reply| screen::parse(&reply.stdout, &mark));
+        let reply = self.ask_same(server, script).await;
+        let screens = reply.as_ref().map(|text| screen::parse(text, &mark));
         for (index, (pane, ready)) in panes.iter_mut().enumerate() {
             pane.screen = Some(match &screens {
                 Err(why) => Seen::Unknown((*why).clone()),
