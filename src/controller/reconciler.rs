@@ -330,6 +330,11 @@ impl<W: World> Reconciler<W> {
             (Outcome::Done(_), Action::Kill(fence)) => {
                 let ledger = self.memory.lasting();
                 match ledger.objects.get_mut(&order.address) {
+                    // Another life was seen meanwhile, and is still there to be looked for.
+                    Some(record) if record.incarnation.as_ref().is_some_and(|life| !fence.is_of(life)) => {
+                        let Record { incarnation, since, .. } = std::mem::take(record);
+                        *record = Record { incarnation, since, ..Record::default() };
+                    }
                     // Ended because it did nothing any more: its restart counts as after a crash.
                     Some(record) if record.stuck.is_some() => record.incarnation = None,
                     _ => drop(ledger.objects.remove(&order.address)),

@@ -191,6 +191,11 @@ impl Fence {
         &self.label
     }
 
+    /// Whether this is the session or the process of a life.
+    pub fn is_of(&self, life: &Incarnation) -> bool {
+        self.process == Some(life.process) || (self.server, self.session) == (life.server, life.session)
+    }
+
     /// The life that this is, by its label and its process; `None` without both.
     pub fn incarnation(&self, process: ProcessId) -> Option<Incarnation> {
         let (pane, _) = self.pane?;
