@@ -211,6 +211,14 @@ fn s89_a_tmux_that_claims_to_have_started_is_not_believed() {
 }
 
 #[test]
+fn s89_an_agent_that_ends_while_it_settles_was_not_started() {
+    let town = TestTown::new().session("scribe", Fake::Crash(0)).with("controller", "settle = '2s'");
+    let ran = town.once().fails();
+    assert!(!ran.stdout.contains("1 started"), "{ran}");
+    ran.says("1 failed");
+}
+
+#[test]
 fn s89_a_tmux_that_claims_to_have_stopped_is_not_believed() {
     let town = TestTown::new().witness("gastown", Fake::Ok).started();
     let before = town.lives(&["gastown/witness"]);

@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gtctl::sim::mishap::MISHAPS;
+use gtctl::sim::choose::Choices;
+use gtctl::sim::disk::File;
+use gtctl::sim::mishap::{MISHAPS, Mishap, ledger};
+use gtctl::sim::plot::Plot;
 use gtctl::sim::run::{Report, Setting, seeded};
+use gtctl::sim::stage::Stage;
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable)
@@ -92,4 +96,55 @@ fn the_laws_hold_and_every_world_comes_to_rest() {
     if number("GTCTL_RUNS", 20_000) >= 10_000 {
         assert_all_injected(&report.faults);
     }
+}
+
+/// The lines of the event log in a simulated world.
+fn events(stage: &Stage) -> Vec<String> {
+    let shared = stage.shared();
+    let Some(File::Bytes(bytes)) = shared.world.disk.get(&ledger().with_file_name("events.jsonl")) else {
+        return Vec::new();
+    };
+    String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
+}
+
+fn stage(plot: Plot) -> Stage {
+    let mut stage = Stage::new(plot, 100..=30_000, Choices::replayed(Vec::new()), false);
+    stage.start_controller();
+    stage
+}
+
+#[test]
+fn s91_ten_thousand_passes_in_one_bad_state_are_told_once() {
+    let mut plot = Plot::of_sessions(1).and_rigs(1);
+    plot.rigs[0].state = "parked";
+    let mut stage = stage(plot);
+    stage.moves(100).unwrap();
+    let (before, passes) = (events(&stage), stage.report().passes);
+    assert!(before.iter().any(|line| line.contains("\"parked\"")), "{before:?}");
+
+    while stage.report().passes < passes + 10_000 {
+        stage.moves(1_000).unwrap();
+    }
+
+    assert_eq!(events(&stage), before);
+}
+
+#[test]
+fn a_start_that_was_refused_has_been_none() {
+    let mut refused = 0;
+    for moves in 0..8 {
+        let mut stage = stage(Plot::of_sessions(1));
+        stage.moves(moves).unwrap();
+        stage.befalls(Mishap::NameTaken).unwrap();
+        stage.moves(40).unwrap();
+
+        refused +=
+            events(&stage).iter().filter(|line| line.contains("has been taken in the meantime")).count();
+        let starts: u64 = stage.report().counts.values().map(|counts| counts.starts).sum();
+        let Some(File::Bytes(bytes)) = stage.shared().world.disk.get(&ledger()).cloned() else { continue };
+        let memory: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let strikes = memory["objects"]["sessions/s0"]["starts"].as_array().map_or(0, Vec::len);
+        assert_eq!(strikes as u64, starts, "a name that is taken after {moves} moves\n{memory:#}");
+    }
+    assert!(refused > 0, "it never came between look and start");
 }

@@ -8,10 +8,11 @@ use super::world::{Actor, Deed, Made, World};
 use crate::act::Order;
 use crate::controller::Pass;
 use crate::desired::Policy;
-use crate::ledger::{Cause, wait_after};
+use crate::ledger::Cause;
 use crate::model::{Address, ProcessId, Seen, SpecHash};
 use crate::observed::Server;
 use crate::plan::{Action, Fence, LaunchInto};
+use crate::town::files::town_toml::BackoffTable;
 
 /// A law that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Checker {
         }
         let counted: Vec<&Started> =
             starts.iter().filter(|start| start.boot == boot && start.cause != Cause::ServerLost).collect();
-        let least = wait_after(counted.len().saturating_sub(1), &policy.backoff, 0.0).unwrap_or_default();
+        let least = least_wait(counted.len().saturating_sub(1), &policy.backoff);
         if let [.., before, last] = counted.as_slice()
             && !least.is_zero()
         {
@@ -285,6 +286,20 @@ impl Checker {
         self.starts.clear();
         self.all_starts.clear();
     }
+}
+
+/// The least wait after so many starts, spelled as the documentation has it and not as the code: none after the first, then the initial one times the
+/// factor for each further start, up to the longest, less the jitter.
+fn least_wait(starts: usize, backoff: &BackoffTable) -> Duration {
+    if starts < 2 {
+        return Duration::ZERO;
+    }
+    let longest = backoff.max.get().as_secs_f64();
+    let mut wait = backoff.initial.get().as_secs_f64();
+    for _ in 2..starts {
+        wait = (wait * backoff.factor).min(longest);
+    }
+    Duration::from_secs_f64(wait.min(longest) * (1.0 - backoff.jitter) * 0.999)
 }
 
 /// The window of the ceiling on starts.

@@ -38,6 +38,7 @@ impl Stage {
         self.mishaps.clear();
         self.edits += 1;
         self.intact = true;
+        self.ledger_is_damaged = false;
         self.bury();
         // One decides, from now on; one that could not read its memory is started again once the file has been put away.
         self.keepers.truncate(1);

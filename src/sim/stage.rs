@@ -38,6 +38,8 @@ pub struct Stage {
     pub(super) edits: u64,
     /// What each controller had read of them: by pid, the count of edits then.
     pub(super) read: BTreeMap<i32, u64>,
+    /// Whether the ledger on disk is not what any controller has written.
+    pub(super) ledger_is_damaged: bool,
     /// Whether the files are as they should be.
     pub(super) intact: bool,
     pub(super) next_pid: i32,
@@ -75,6 +77,7 @@ impl Stage {
             deafness: 0,
             edits: 0,
             read: BTreeMap::new(),
+            ledger_is_damaged: false,
             intact: true,
             next_pid: FIRST_PID,
             steps: 0,
@@ -192,8 +195,10 @@ impl Stage {
             Consequence::ClockChanged => self.checker.excuse_all(),
         }
         if matches!(mishap, Mishap::LedgerTorn | Mishap::LedgerOfOtherVersion) {
-            // A person puts the ledger away in the end, and with it everything that was counted.
+            // A person puts the ledger away in the end, and with it everything that was counted and all that was seen.
             self.checker.excuse_all();
+            self.ledger_is_damaged = true;
+            self.shared().world.forget_seen();
         }
         self.listen();
         Ok(())
@@ -299,7 +304,9 @@ impl Stage {
                     self.checker.refused(&order.address);
                 }
                 let remembers = self.keepers.get(index).is_some_and(Keeper::remembers);
-                if let (Outcome::Done(Some(incarnation)), true) = (&outcome, remembers) {
+                if let (Outcome::Done(Some(incarnation)), true) =
+                    (&outcome, remembers && !self.ledger_is_damaged)
+                {
                     self.shared().world.seen(incarnation.process);
                 }
                 if matches!((&outcome, &order.action), (Outcome::Done(_), Action::Kill(_))) {
@@ -349,7 +356,7 @@ impl Stage {
         self.checker.passed(&shared.world, pass, orders, under_way, policy, wish)?;
         drop(shared);
         // What a disk did not take is forgotten with its controller.
-        if keeper.remembers() {
+        if keeper.remembers() && !self.ledger_is_damaged {
             let in_sight = pass.plan.verdicts.iter().filter_map(|verdict| verdict.state.in_sight());
             let in_sight = in_sight.map(|(life, _)| life.process);
             // What it did not take at once it takes later.

@@ -334,6 +334,11 @@ impl World {
         }
     }
 
+    /// What has been seen is in no memory any more.
+    pub fn forget_seen(&mut self) {
+        self.made.values_mut().for_each(|made| made.seen = false);
+    }
+
     /// The next moment at which something happens by itself.
     pub fn next_end(&self) -> Option<Duration> {
         self.ends.keys().next().map(|(at, _)| *at)
