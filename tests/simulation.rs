@@ -148,3 +148,20 @@ fn a_start_that_was_refused_has_been_none() {
     }
     assert!(refused > 0, "it never came between look and start");
 }
+
+#[test]
+fn law_2_a_pane_that_somebody_opens_in_a_dead_session_does_not_end_with_it() {
+    let mut refused = 0;
+    for moves in 0..12 {
+        let mut stage = stage(Plot::of_sessions(0).and_rigs(1));
+        stage.come_to_rest().unwrap();
+        stage.befalls(Mishap::AllAgentsEnd).unwrap();
+        stage.edit(|plot| plot.rigs[0].state = "parked");
+        stage.moves(moves).unwrap();
+        stage.befalls(Mishap::WindowSplit).unwrap();
+        // The checker judges what really ends.
+        stage.moves(40).unwrap_or_else(|broken| panic!("opened after {moves} moves: {broken}"));
+        refused += events(&stage).iter().filter(|line| line.contains("refused")).count();
+    }
+    assert!(refused > 0, "it never came between look and stop");
+}

@@ -11,7 +11,7 @@ use crate::desired::Policy;
 use crate::ledger::Cause;
 use crate::model::{Address, ProcessId, Seen, SpecHash};
 use crate::observed::Server;
-use crate::plan::{Action, Fence, LaunchInto};
+use crate::plan::{Action, Fence, LaunchInto, State};
 use crate::town::files::town_toml::BackoffTable;
 
 /// A law that was broken.
@@ -307,4 +307,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn stopped(order: &Order, fence: &Fence) -> String {
     format!("{} is stopped, {fence:?}", order.address)
+}
+
+/// The process that a look has proven to be the object: from then on there is no excuse for another one.
+pub fn proven(state: &State) -> Option<ProcessId> {
+    match state {
+        State::Starting(alive) | State::Running(alive) | State::Adoptable { alive, .. } => {
+            alive.fence.process()
+        }
+        State::Detached { process, fence: Some(_) } => Some(*process),
+        _ => None,
+    }
 }

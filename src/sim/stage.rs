@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::check::{Checker, Violation, Wish};
+use super::check::{Checker, Violation, Wish, proven};
 use super::choose::Choices;
 use super::fate::{Odds, Script};
 use super::keeper::{Keeper, Move, Stepped, Wake};
@@ -357,8 +357,7 @@ impl Stage {
         drop(shared);
         // What a disk did not take is forgotten with its controller.
         if keeper.remembers() && !self.ledger_is_damaged {
-            let in_sight = pass.plan.verdicts.iter().filter_map(|verdict| verdict.state.in_sight());
-            let in_sight = in_sight.map(|(life, _)| life.process);
+            let in_sight = pass.plan.verdicts.iter().filter_map(|verdict| proven(&verdict.state));
             // What it did not take at once it takes later.
             let records =
                 keeper.reconciler().into_iter().flat_map(|reconciler| reconciler.ledger().objects.values());

@@ -11,12 +11,12 @@ use gtctl::machine::Socket;
 use gtctl::model::{Address, Exit, IncarnationId, Name, Seen, SessionId, TownId};
 use gtctl::observed::host::Host;
 use gtctl::observed::tmux::{Line, Refusal, Snapshot, Version, classify, parse_environments, parse_snapshot};
-use gtctl::observed::{Look, Server, Wants};
+use gtctl::observed::{Look, Server, Session, Wants};
 use gtctl::plan::{Action, Launch, LaunchInto};
 
 use super::Verdict;
 use super::rules::text;
-use super::world::{World, at_once};
+use super::world::{SERVER, World, at_once};
 
 pub const TMUX_WORDS: &[&str] = &[
     "gtctl-begin 2422 3.3a\n",
@@ -120,18 +120,8 @@ fn parts(text: &str) -> (Option<i32>, &str, &str, &str) {
     (code.trim().parse().ok(), stdout, stderr, environments)
 }
 
-pub fn look(bytes: &[u8]) -> Verdict {
-    let text = text(bytes);
-    let (code, stdout, stderr, environments) = parts(&text);
-    // A server that is ending is asked once more.
-    let again = matches!(classify(stderr), Refusal::Exiting) && code != Some(0);
-    let mut world = World::default().answering(code, stdout, stderr);
-    if again {
-        world = world.answering(code, stdout, stderr);
-    }
-    let host =
-        Host::new(world.answering(Some(0), environments, ""), Socket::new("default"), Duration::from_secs(5));
-    let wants = Wants {
+fn wants() -> Wants {
+    Wants {
         town: TownId::from_hex("0123456789ab").unwrap(),
         names: BTreeSet::from(["gt-r-witness".to_owned(), "hq-deacon".to_owned()]),
         places: BTreeMap::new(),
@@ -139,7 +129,25 @@ pub fn look(bytes: &[u8]) -> Verdict {
         past: BTreeMap::new(),
         server: None,
         openings: BTreeMap::new(),
-    };
+    }
+}
+
+pub fn look(bytes: &[u8]) -> Verdict {
+    let text = text(bytes);
+    let (code, stdout, stderr, told) = parts(&text);
+    // A server that is ending is asked once more.
+    let again = matches!(classify(stderr), Refusal::Exiting) && code != Some(0);
+    let mut world = World::default().answering(code, stdout, stderr);
+    if again {
+        world = world.answering(code, stdout, stderr);
+    }
+    let environments = format!("gtctl-server {SERVER}\n{told}");
+    let host = Host::new(
+        world.answering(Some(0), &environments, ""),
+        Socket::new("default"),
+        Duration::from_secs(5),
+    );
+    let wants = wants();
     match at_once(host.look(&wants)).server {
         Seen::Unknown(why) => {
             assert!(!why.0.is_empty());
@@ -163,7 +171,7 @@ pub fn look(bytes: &[u8]) -> Verdict {
                     ),
                     Some(Seen::Known(claim)) => {
                         assert_eq!(
-                            parse_environments(environments).get(&session.id),
+                            parse_environments(told).get(&session.id),
                             Some(claim),
                             "a claim is one that was told"
                         );
@@ -301,4 +309,36 @@ pub fn version(bytes: &[u8]) -> Verdict {
     let Some(version) = Version::parse(&text(bytes)) else { return Verdict::Refused };
     assert_eq!(Version::parse(&version.to_string()), Some(version), "what is printed reads back");
     Verdict::Understood
+}
+
+/// The sessions that are seen when tmux tells of two, one dead and one alive, and then of an environment.
+fn sessions(world: World, environments: &str) -> Vec<Session> {
+    let dead = "$0 1 @0 %0 2465 1 = = 0 =ba9876543210 =0123456789ab =0123456789ab.r/witness.ba9876543210 =x";
+    let unlabelled = "$1 0 @1 %1 2467 0 = = 0 = = = =hq-deacon";
+    let seen = format!("gtctl-begin {SERVER} 3.3a\n{dead}\n{unlabelled}\ngtctl-end\n");
+    let world = world.answering(Some(0), &seen, "").answering(Some(0), environments, "");
+    let host = Host::new(world, Socket::new("default"), Duration::from_secs(5));
+    match at_once(host.look(&wants())).server {
+        Seen::Known(Server::Up(up)) => up.sessions,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn law_1_a_process_that_cannot_be_seen_has_not_ended() {
+    let lives = |world| {
+        let sessions = sessions(world, "");
+        sessions.iter().flat_map(|session| &session.panes).map(|pane| pane.life.clone()).collect::<Vec<_>>()
+    };
+    assert!(lives(World::default()).iter().all(|life| matches!(life, Seen::Known(_))));
+    assert!(lives(World::default().blind()).iter().all(|life| matches!(life, Seen::Unknown(_))));
+}
+
+#[test]
+fn law_2_another_server_does_not_answer_for_this_ones_sessions() {
+    let answer = "gtctl-env $1\nGT_ROOT=/t\nGT_ROLE=deacon\ngtctl-env-end\n";
+    let claim =
+        |server| sessions(World::default(), &format!("gtctl-server {server}\n{answer}"))[1].claim.clone();
+    assert!(matches!(claim(SERVER), Some(Seen::Known(claim)) if claim.role.as_deref() == Some("deacon")));
+    assert!(matches!(claim(SERVER + 1), Some(Seen::Unknown(_))), "its $1 is another session");
 }

@@ -17,10 +17,15 @@ use gtctl::model::{BootId, ProcessId, Seen, Stamp, Why};
 /// The town's root.
 pub const ROOT: &str = "/town";
 
+/// The pid of the tmux server of the kept answers.
+pub const SERVER: i32 = 2422;
+
 #[derive(Clone, Default)]
 pub struct World {
     files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
+    /// Whether its `/proc` cannot be read.
+    is_blind: bool,
 }
 
 impl World {
@@ -35,6 +40,11 @@ impl World {
         let reply = Reply { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
         self.replies.lock().unwrap().push_back(reply);
         self
+    }
+
+    /// Whose `/proc` cannot be read.
+    pub fn blind(self) -> Self {
+        Self { is_blind: true, ..self }
     }
 
     fn file(&self, path: &Path) -> Option<Vec<u8>> {
@@ -171,9 +181,12 @@ impl Machine for World {
     }
 
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
+        if self.is_blind && pid != SERVER {
+            return Seen::unknown("too many open files");
+        }
         Seen::Known((pid > 0).then_some(Found {
             id: ProcessId { pid, start: 1 },
-            parent: 2422,
+            parent: SERVER,
             zombie: false,
         }))
     }
