@@ -278,3 +278,19 @@ fn reconcile_wants_the_lock_and_names_its_holder() {
     let ran = town.once().exits(75);
     assert!(ran.stderr.contains(&controller.pid().to_string()), "{ran}");
 }
+
+#[test]
+fn s67_status_says_how_far_the_starts_are_and_when_the_next_may_be() {
+    let town = TestTown::new().session("a", Fake::Ok).session("b", Fake::Ok).session("c", Fake::Ok);
+    let town = town.with("limits", "starts-per-minute = 2");
+    let _controller = town.controller();
+    town.wait_until("two of three live", SOON, || {
+        town.start_order().len() == 2 && town.sessions().len() == 2
+    });
+
+    town.gtctl(&["status"]).says("starts      2/3 started, next in ").says("(limits.starts-per-minute)");
+    let starts = &town.status()["starts"];
+    let seconds = starts["next-in-seconds"].as_u64().unwrap_or_else(|| panic!("{starts}"));
+    assert!((1..=60).contains(&seconds), "{starts}");
+    assert_eq!(town.start_order().len(), 2);
+}

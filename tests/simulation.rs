@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use gtctl::sim::choose::Choices;
 use gtctl::sim::disk::File;
@@ -164,4 +165,16 @@ fn law_2_a_pane_that_somebody_opens_in_a_dead_session_does_not_end_with_it() {
         refused += events(&stage).iter().filter(|line| line.contains("refused")).count();
     }
     assert!(refused > 0, "it never came between look and stop");
+}
+
+#[test]
+fn s67_forty_agents_are_started_as_fast_as_they_may_and_none_is_given_up() {
+    let mut stage = stage(Plot::of_sessions(40));
+    stage.come_to_rest().unwrap();
+
+    let counts = stage.report().counts;
+    assert_eq!(counts.len(), 40);
+    assert!(counts.values().all(|counts| (counts.starts, counts.stops) == (1, 0)), "{counts:?}");
+    // The checker counts the starts of each minute.
+    assert!(stage.report().time > Duration::from_secs(3 * 60), "{:?}", stage.report().time);
 }

@@ -15,6 +15,7 @@ use crate::observed::Server;
 use crate::observed::host::Host;
 use crate::plan::Options;
 use crate::report::json::FORMAT_VERSION;
+use crate::report::progress::Progress;
 use crate::report::{json as as_json, text, words};
 
 /// Arguments of `status`.
@@ -31,6 +32,7 @@ struct Shown {
     attach: Option<String>,
     unmanaged: Value,
     refusal: Option<String>,
+    starts: Option<Progress>,
     blind: bool,
 }
 
@@ -57,6 +59,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
             "objects": shown.objects,
             "unmanaged": shown.unmanaged,
             "refusal": shown.refusal,
+            "starts": shown.starts,
         }));
     } else {
         print_text(context, &shown, &controller, arguments.object.is_none());
@@ -79,6 +82,7 @@ async fn look(reconciler: &Reconciler<Host<ThisMachine>>, arguments: &Arguments)
         attach: session.map(|session| attach(&reconciler.desired().socket.arguments(), session)),
         unmanaged: json!(pass.plan.unmanaged),
         refusal: pass.plan.refusal.as_ref().map(words::refusal),
+        starts: Progress::of(&pass.plan, &pass.observed.at),
         blind: !matches!(pass.observed.server, Seen::Known(Server::Up(_) | Server::Down)),
     })
 }
@@ -91,6 +95,7 @@ fn told(status: &Status) -> Shown {
         attach: None,
         unmanaged: json!([]),
         refusal: None,
+        starts: None,
         blind: false,
     }
 }
@@ -101,6 +106,9 @@ fn print_text(context: &Context, shown: &Shown, controller: &Controller, whole: 
     print::out(&format!("controller  {}\n", controller.text()));
     if let Some(refusal) = &shown.refusal {
         print::out(&format!("refused     {refusal}\n"));
+    }
+    if let Some(starts) = &shown.starts {
+        print::out(&format!("starts      {}\n", starts.text()));
     }
     if let Some(attach) = &shown.attach {
         print::out(&format!("attach      {attach}\n"));

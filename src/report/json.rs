@@ -33,6 +33,10 @@ pub fn verdict(verdict: &Verdict, now: &Stamp) -> Value {
         Decision::Held => ("held", None),
         Decision::Step(step) => (step.action.word(), Some(gate_word(&step.gate))),
     };
+    let gate_text = match &verdict.decision {
+        Decision::Step(step) => words::gate(&step.gate, now),
+        Decision::Nothing | Decision::Held => None,
+    };
     let alive = verdict.state.alive();
     json!({
         "address": verdict.address,
@@ -40,6 +44,7 @@ pub fn verdict(verdict: &Verdict, now: &Stamp) -> Value {
         "state": verdict.word(),
         "decision": decision,
         "gate": gate,
+        "gate-text": gate_text,
         "after": match &verdict.decision { Decision::Step(Step { gate: Gate::After(needs), .. }) => Some(needs), _ => None },
         "reason": verdict.because,
         "text": words::reason(&verdict.because, now),

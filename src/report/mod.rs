@@ -5,6 +5,7 @@ pub mod diagnostics;
 pub mod events;
 pub mod feed;
 pub mod json;
+pub mod progress;
 pub mod recording;
 pub mod replay;
 pub mod text;

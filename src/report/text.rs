@@ -162,6 +162,9 @@ pub fn status(objects: &[Value]) -> String {
             (Some("running"), _) if object.get("drifted") == Some(&Value::Bool(true)) => DRIFTED.to_owned(),
             (Some("running"), _) => String::new(),
             (_, Some(origin)) if is_wish => format!("{} ({origin})", word("text")),
+            _ if !word("gate-text").is_empty() => {
+                format!("{}; it starts {}", word("text"), word("gate-text"))
+            }
             _ => word("text"),
         };
         table.add_row([word("address"), word("wanted"), word("state"), restarts, age, why]);

@@ -30,17 +30,17 @@ window = \"5m\"
 stable = \"2m\"
 probe-after = \"10m\"
 
-[limits]
-sessions = 8
-starts-per-minute = 6
-starts-in-flight = 2
-kills-per-pass = 2
-
 [controller]
 resync = \"30s\"
 settle = \"1s\"
 stop-timeout = \"5s\"
 tmux-timeout = \"5s\"
+";
+
+/// The other limits.
+const LIMITS: &str = "starts-per-minute = 6
+starts-in-flight = 2
+kills-per-pass = 2
 ";
 
 /// What a program does.
@@ -168,7 +168,9 @@ impl Plot {
     /// `town.toml`
     pub fn text(&self) -> String {
         // The numbers come first: of a file that breaks off, whoever is listed is listed with them.
-        let mut text = format!("[town]\nsocket = \"sim\"\n{POLICY}");
+        // A large town is allowed to be one.
+        let limit = self.sessions.len().max(8);
+        let mut text = format!("[town]\nsocket = \"sim\"\n{POLICY}\n[limits]\nsessions = {limit}\n{LIMITS}");
         for (index, session) in self.sessions.iter().enumerate() {
             let PlotSession { kind, restart, enabled, after, generation } = session;
             // Writing to a string cannot fail.
