@@ -294,3 +294,25 @@ fn s67_status_says_how_far_the_starts_are_and_when_the_next_may_be() {
     assert!((1..=60).contains(&seconds), "{starts}");
     assert_eq!(town.start_order().len(), 2);
 }
+
+#[test]
+fn s41_without_memory_or_room_a_start_waits_with_its_reason_and_is_not_tried() {
+    let town = TestTown::new().session("a", Fake::Ok).session("b", Fake::Ok);
+    let town = town.with("limits", "sessions = 1").with("limits", "free-memory-mib = 99999999");
+    let _controller = town.controller();
+    town.wait_until("both wait", SOON, || {
+        let plan = town.plan();
+        ["sessions/a", "sessions/b"].iter().all(|object| plan.reason(object) == "low-memory")
+    });
+    assert_eq!(town.start_order(), Vec::<String>::new());
+
+    town.set("limits", "free-memory-mib = 1");
+
+    town.wait_until("there is room for one", SOON, || town.plan().reason("sessions/b") == "session-limit");
+    town.wait_until("it lives", SOON, || town.plan().state("sessions/a") == "running");
+    assert_eq!(town.start_order().len(), 1);
+    let told = std::fs::read_to_string(town.path("daemon/gtctl/events.jsonl")).unwrap();
+    let held =
+        |code: &str| told.lines().filter(|line| line.contains(&format!("\"code\":\"{code}\""))).count();
+    assert_eq!((held("low-memory"), held("session-limit")), (2, 1), "{told}");
+}

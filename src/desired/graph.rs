@@ -218,6 +218,7 @@ impl Desired {
             past,
             server,
             openings: BTreeMap::new(),
+            free_memory: Some(self.policy.limits.free_memory_mib).filter(|floor| *floor > 0),
         }
     }
 }

@@ -76,6 +76,9 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// The unit of [`ProcessId::start`].
     fn ticks_per_second(&self) -> u64;
 
+    /// How much memory programs can still have without others being swapped out, in MiB (`MemAvailable` of `/proc/meminfo`).
+    fn memory_available(&self) -> Seen<u64>;
+
     /// The process with this pid; `Known(None)` if there is none.
     fn find(&self, pid: i32) -> Seen<Option<Found>>;
 

@@ -142,6 +142,15 @@ impl Machine for ThisMachine {
         procfs::ticks_per_second()
     }
 
+    fn memory_available(&self) -> Seen<u64> {
+        use procfs::Current;
+        match procfs::Meminfo::current() {
+            Ok(procfs::Meminfo { mem_available: Some(bytes), .. }) => Seen::Known(bytes / (1024 * 1024)),
+            Ok(_) => Seen::unknown("this kernel does not tell how much memory is available"),
+            Err(error) => Seen::Unknown(Why::of(&error)),
+        }
+    }
+
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
         processes::find(pid)
     }

@@ -172,6 +172,13 @@ pub enum Reason {
         /// The ceiling.
         limit: usize,
     },
+    /// The machine has less memory available than it must have before anything is started.
+    LowMemory {
+        /// What is available, in MiB.
+        available: u64,
+        /// What must be, in MiB.
+        floor: u64,
+    },
     /// What it needs first is not alive, and is not about to be.
     WaitingFor {
         /// What it needs.
@@ -244,6 +251,7 @@ impl Reason {
             Self::DirectoryMissing { .. } => "directory-missing",
             Self::ProgramMissing { .. } => "program-missing",
             Self::SessionLimit { .. } => "session-limit",
+            Self::LowMemory { .. } => "low-memory",
             Self::WaitingFor { .. } => "waiting-for",
             Self::MassStop { .. } => "mass-stop",
             Self::SocketLost { .. } => "socket-lost",

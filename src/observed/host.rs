@@ -66,6 +66,10 @@ impl<M: Machine> Look for Host<M> {
                 .collect(),
             past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
             past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
+            low_memory: wants.free_memory.map(|floor| match self.machine.memory_available() {
+                Seen::Known(available) => Seen::Known((available < floor).then_some(available)),
+                Seen::Unknown(why) => Seen::Unknown(why),
+            }),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Wants {
     pub server: Option<(PastProcess, String)>,
     /// Lives whose start is not over, and how to see that they are ready: their screens are looked at.
     pub openings: BTreeMap<IncarnationId, Ready>,
+    /// How much memory is to be available, in MiB; `None` if that does not matter.
+    pub free_memory: Option<u64>,
 }
 
 /// A process that is remembered.
@@ -87,6 +89,9 @@ pub struct Observed {
     pub past: BTreeMap<Address, Seen<bool>>,
     /// Whether the remembered tmux server still lives; `None` if none is remembered.
     pub past_server: Option<Seen<bool>>,
+    /// How much memory is available, in MiB, if that is less than it is to be; `None` if that does not matter.
+    #[serde(default)]
+    pub low_memory: Option<Seen<Option<u64>>>,
 }
 
 /// The tmux server at the town's socket.

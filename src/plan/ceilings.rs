@@ -150,6 +150,22 @@ pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Ob
     }
 }
 
+/// No start while the machine has too little memory: one that fails for it costs more than one that waits.
+pub fn spare_memory(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed) {
+    let reason = match &observed.low_memory {
+        None | Some(Seen::Known(None)) => return,
+        Some(Seen::Known(Some(available))) => {
+            Reason::LowMemory { available: *available, floor: desired.policy.limits.free_memory_mib }
+        }
+        Some(Seen::Unknown(why)) => Reason::Unknown { why: why.clone() },
+    };
+    for verdict in verdicts.iter_mut() {
+        if verdict.step_mut().is_some_and(|step| step.action.launch().is_some()) {
+            verdict.hold(reason.clone());
+        }
+    }
+}
+
 /// Starts take turns: so many at a time, so many a minute.
 pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger, now: &Stamp) {
     let limits = &desired.policy.limits;

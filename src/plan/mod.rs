@@ -43,6 +43,7 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     let refusal = ceilings::limit_stops(&mut verdicts, desired, observed, ledger);
     ceilings::order_stops(&mut verdicts, desired);
     ceilings::limit_sessions(&mut verdicts, desired, observed);
+    ceilings::spare_memory(&mut verdicts, desired, observed);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);
     let wake = wake::earliest(&verdicts, desired, now);
     Plan { verdicts, unmanaged, refusal, wake }

@@ -205,8 +205,11 @@ fn adoptable(
     claim: &Claim,
     server: &ServerUp,
 ) -> State {
-    // Where gt started the agent, if it said so; else where it must have: the oldest pane.
+    // Where gtctl has started or found an agent before: of a session that lost its label, the panes still tell. Else where gt started it, if it said
+    // so; else where it must have: the oldest pane.
+    let labelled = session.panes.iter().rev().find(|pane| !pane.agent.is_empty());
     let pane = match claim.pane.as_deref() {
+        _ if labelled.is_some() => labelled,
         None => session.panes.first(),
         Some(id) => match session.panes.iter().find(|pane| pane.id.to_string() == id) {
             Some(pane) => Some(pane),

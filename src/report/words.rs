@@ -87,6 +87,11 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::SessionLimit { limit } => {
             format!("the town has {limit} sessions, which is its limit (limits.sessions)")
         }
+        Reason::LowMemory { available, floor } => {
+            format!(
+                "the machine has {available} MiB of memory available, and {floor} are to be (limits.free-memory-mib)"
+            )
+        }
         Reason::WaitingFor { needs } => format!("waiting for {}, which is not alive", list(needs)),
         Reason::MassStop { refusal, count, limit } => {
             format!(

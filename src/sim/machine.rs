@@ -278,6 +278,11 @@ impl Machine for SimMachine {
         TICKS_PER_SECOND
     }
 
+    fn memory_available(&self) -> Seen<u64> {
+        // No simulated town asks for it.
+        Seen::Known(u64::MAX)
+    }
+
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
         if let Fate::Refused(why) = self.fate(Point::Probe) {
             return Seen::unknown(why);

@@ -183,6 +183,7 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
             heartbeats: map(old.heartbeats, heartbeats)?,
             past: map(old.past, past)?,
             past_server: server.past_server,
+            low_memory: server.low_memory,
         },
         ledger: memory.with(map(old.records, records)?),
         options,
@@ -217,15 +218,25 @@ struct Old {
 impl Old {
     fn of(before: Recorded) -> Self {
         let Recorded { number: _, desired, observed, ledger, options: _, decided } = before;
-        let Observed { at: _, awake: _, away: _, socket, mut server, places, heartbeats, past, past_server } =
-            observed;
+        let Observed {
+            at: _,
+            awake: _,
+            away: _,
+            socket,
+            mut server,
+            places,
+            heartbeats,
+            past,
+            past_server,
+            low_memory,
+        } = observed;
         let sessions = match &mut server {
             Seen::Known(Server::Up(up)) => std::mem::take(&mut up.sessions),
             Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => Vec::new(),
         };
         Self {
             desired: Some(desired),
-            server: Some(ServerPart { socket, server, past_server }),
+            server: Some(ServerPart { socket, server, past_server, low_memory }),
             sessions,
             places,
             heartbeats,

@@ -97,8 +97,18 @@ fn tell<'a>(
     plan: &'a Plan,
 ) -> PassLine<'a, Entry<'a>, Ends<'a>> {
     let Inputs { desired, observed, ledger, options } = *inputs;
-    let Observed { at, awake, away, socket: _, server: _, places, heartbeats, past, past_server: _ } =
-        observed;
+    let Observed {
+        at,
+        awake,
+        away,
+        socket: _,
+        server: _,
+        places,
+        heartbeats,
+        past,
+        past_server: _,
+        low_memory: _,
+    } = observed;
     let (server, memory, (entries, ends)) = (server_part(observed), LedgerPart::of(ledger), decided(plan));
     let old_sessions: Vec<&Session> =
         before.map_or(Vec::new(), |old| sessions(&old.observed).iter().collect());
@@ -160,7 +170,12 @@ fn server_part(observed: &Observed) -> ServerPart {
         }
         other => other.clone(),
     };
-    ServerPart { socket: observed.socket.clone(), server, past_server: observed.past_server.clone() }
+    ServerPart {
+        socket: observed.socket.clone(),
+        server,
+        past_server: observed.past_server.clone(),
+        low_memory: observed.low_memory.clone(),
+    }
 }
 
 /// If none of so many agents lives on, the others are not asked: then all is new anyway.

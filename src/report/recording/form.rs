@@ -114,6 +114,9 @@ pub struct ServerPart {
     pub server: Seen<Server>,
     /// What became of the remembered server.
     pub past_server: Option<Seen<bool>>,
+    /// How much memory was available, if that was too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low_memory: Option<Seen<Option<u64>>>,
 }
 
 /// The ledger without its records, and with what never reaches the ledger's own file.

@@ -180,6 +180,10 @@ impl Machine for World {
         100
     }
 
+    fn memory_available(&self) -> Seen<u64> {
+        Seen::Known(1024)
+    }
+
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
         if self.is_blind && pid != SERVER {
             return Seen::unknown("too many open files");

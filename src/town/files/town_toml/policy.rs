@@ -71,11 +71,20 @@ pub struct LimitsTable {
     /// runs, or two where that is less.
     #[schemars(range(min = 1, max = 10_000))]
     pub kills_per_pass: usize,
+    /// No start while the machine has less memory available than so many MiB (`MemAvailable` of `/proc/meminfo`); 0: that is not looked at.
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub free_memory_mib: u64,
 }
 
 impl Default for LimitsTable {
     fn default() -> Self {
-        Self { sessions: 64, starts_per_minute: 12, starts_in_flight: 3, kills_per_pass: 3 }
+        Self {
+            sessions: 64,
+            starts_per_minute: 12,
+            starts_in_flight: 3,
+            kills_per_pass: 3,
+            free_memory_mib: 0,
+        }
     }
 }
 
