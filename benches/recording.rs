@@ -131,6 +131,7 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
                 pid,
                 agent: incarnation.to_string(),
                 in_mode: false,
+                ending: None,
                 screen: None,
                 life: Seen::Known(life),
             }],

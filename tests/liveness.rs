@@ -363,3 +363,62 @@ fn s66_a_session_that_is_added_starts_without_being_asked() {
     assert_eq!(town.start_order(), [SCRIBE, "sessions/second"]);
     assert!(fs::exists(town.path("daemon/daemon.pid")).unwrap_or_default());
 }
+
+/// Says these last words and ends, until there is a file `healed`.
+fn limited(words: &str) -> Fake {
+    let script = format!("[ -e healed ] || {{ echo \"{words}\"; exit 1; }}; exec sleep 1000");
+    Fake::Argv(["/bin/sh", "-c", &script].map(str::to_owned).to_vec())
+}
+
+const BOTH: [&str; 2] = ["gastown/witness", "gastown/refinery"];
+
+#[test]
+fn s59_a_used_up_account_is_waited_for_and_is_no_crash() {
+    let town = TestTown::new()
+        .workspace(&["gastown"], limited("You've hit your usage limit. Try again in 3 seconds."));
+    let town = town.with("crash-loop", "count = 2").with("roles.mayor", "enabled = false");
+    let _controller = town.controller();
+    let tries = |object: &str| {
+        let events = fs::read_to_string(town.path("daemon/gtctl/events.jsonl")).unwrap_or_default();
+        let is_try = |event: &Value| {
+            let action = event["action"].as_str().unwrap_or_default();
+            event["object"] == object && event["kind"] == "step" && (action == "start" || action == "restart")
+        };
+        events.lines().filter(|line| serde_json::from_str(line).is_ok_and(|event| is_try(&event))).count()
+    };
+    // Twice a crash loop's count, and still it is tried.
+    town.wait_until("it is tried again and again", Duration::from_secs(40), || tries(BOTH[0]) >= 5);
+    assert_eq!(town.plan().reason(BOTH[0]), "usage-limit");
+
+    for directory in ["gastown/witness", "gastown/refinery/rig", "gastown/witness/rig", "gastown/refinery"] {
+        let _ = fs::write(town.path(directory).join("healed"), "");
+    }
+
+    town.wait_until("both live", Duration::from_secs(20), || {
+        BOTH.iter().all(|one| town.alive(one).is_some())
+    });
+}
+
+#[test]
+fn s59_all_agents_of_an_account_wait_for_it_and_a_person_can_end_that() {
+    let town = TestTown::new().workspace(&["gastown"], limited("Claude usage limit reached."));
+    let town = town.with("roles.mayor", "enabled = false").with("roles.refinery", "after = ['witness']");
+    let town = town.session("scribe", Fake::Ok).with("usage-limit", "retry = '1h'");
+    let controller = town.controller();
+    town.wait_until("both are held", SOON, || {
+        BOTH.iter().all(|one| town.plan().reason(one) == "usage-limit")
+    });
+    town.wait_until("another account's agent lives", SOON, || town.alive(SCRIBE).is_some());
+    let why = town.gtctl(&["why", "gastown/refinery"]);
+    why.says("usage limit of fake, as gastown/witness said").says("`gtctl reset-backoff gastown/witness`");
+    drop(controller);
+    let _controller = town.controller();
+    town.wait_until("the next one knows", SOON, || town.plan().reason(BOTH[1]) == "usage-limit");
+
+    for directory in ["gastown/witness", "gastown/refinery/rig", "gastown/witness/rig", "gastown/refinery"] {
+        let _ = fs::write(town.path(directory).join("healed"), "");
+    }
+    town.gtctl(&["reset-backoff", "gastown/witness"]).exits(0);
+
+    town.wait_until("both live", SOON, || BOTH.iter().all(|one| town.alive(one).is_some()));
+}

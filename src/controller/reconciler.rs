@@ -13,7 +13,7 @@ use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
+use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, endings, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -144,6 +144,7 @@ impl<W: World> Reconciler<W> {
         });
         let mut wants = self.desired().wants(ledger.objects.iter().filter_map(past).collect(), server);
         wants.openings = openings::wanted(ledger);
+        wants.endings = ledger.endings.values().map(|ending| ending.life.clone()).collect();
         wants
     }
 
@@ -195,6 +196,10 @@ impl<W: World> Reconciler<W> {
         }
         self.hear(pass);
         self.drop_void_requests(pass);
+        let endings = endings(&self.config.desired, &pass.observed, self.memory.ledger(), now);
+        if self.memory.volatile().remember_endings(endings) {
+            self.memory.lasting();
+        }
         if openings::any_is_over(self.ledger(), pass) {
             openings::end(self.memory.lasting(), pass);
         }

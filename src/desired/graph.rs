@@ -13,7 +13,7 @@ use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, Naming, RestartPolicy, TownToml,
+    MailTable, Naming, RestartPolicy, TownToml, UsageLimitTable,
 };
 
 /// Everything that the files of a town ask for.
@@ -44,6 +44,9 @@ pub struct Policy {
     pub backoff: BackoffTable,
     /// When restarting ends.
     pub crash_loop: CrashLoopTable,
+    /// How long to wait for an account that has used up what it may.
+    #[serde(default)]
+    pub usage_limit: UsageLimitTable,
     /// Ceilings.
     pub limits: LimitsTable,
     /// Timing of the controller.
@@ -67,6 +70,7 @@ impl From<&TownToml> for Policy {
         Self {
             backoff: toml.backoff.clone(),
             crash_loop: toml.crash_loop.clone(),
+            usage_limit: toml.usage_limit.clone(),
             limits: toml.limits.clone(),
             controller: toml.controller.clone(),
             beads: toml.beads.clone(),
@@ -218,6 +222,7 @@ impl Desired {
             past,
             server,
             openings: BTreeMap::new(),
+            endings: BTreeSet::new(),
             free_memory: Some(self.policy.limits.free_memory_mib).filter(|floor| *floor > 0),
         }
     }

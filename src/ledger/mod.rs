@@ -7,6 +7,7 @@
 mod asked;
 mod backoff;
 mod beats;
+mod ending;
 mod letters;
 mod opening;
 mod record;
@@ -15,6 +16,7 @@ mod store;
 pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife, NUDGES_WAITING_MAX};
 pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
+pub use ending::{Ending, Limited};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
+use super::ending::Ending;
 use super::letters::KnownLetter;
 use super::opening::Opening;
 use crate::desired::Policy;
@@ -39,6 +40,8 @@ pub struct Ledger {
     pub letters: BTreeMap<String, KnownLetter>,
     /// Starts that are not over: the agent has been started, and has not been seen ready.
     pub openings: BTreeMap<Address, Opening>,
+    /// How the last life of an object ended, by its own words.
+    pub endings: BTreeMap<Address, Ending>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,
@@ -110,6 +113,8 @@ pub enum Cause {
     Stuck,
     /// Its tmux server ended, which is not its fault. Does not count at all.
     ServerLost,
+    /// Its account had used up what it may, and the wait for that is over. Does not count at all.
+    UsageLimit,
     /// The one try that a crash loop has from time to time.
     Probe,
 }
@@ -174,9 +179,14 @@ impl Ledger {
         }
         record.spec = Some(spec.clone());
         record.stuck = None;
-        if cause == Cause::ServerLost {
-            record.server_lost = Some(now.clone());
-            return;
+        match cause {
+            Cause::ServerLost => {
+                record.server_lost = Some(now.clone());
+                return;
+            }
+            // It waited for as long as it had to, and is no worse for it.
+            Cause::UsageLimit => return,
+            Cause::First | Cause::Crash | Cause::CleanExit | Cause::Stuck | Cause::Probe => {}
         }
         record.starts.push(Start { at: now.clone(), cause });
         let excess = record.starts.len().saturating_sub(STARTS_REMEMBERED_MAX);
@@ -238,12 +248,13 @@ impl Ledger {
     /// Forgets the restarts of an object, so that it may start at once; true if there were any.
     pub fn reset(&mut self, address: &Address) -> bool {
         self.resting.remove(address);
-        let Some(record) = self.objects.get_mut(address) else { return false };
+        let lifted = self.lift_limit(address);
+        let Some(record) = self.objects.get_mut(address) else { return lifted };
         let had = record.has_strikes() || record.not_before.is_some();
         if had {
             record.forget_but_last();
         }
-        had
+        had || lifted
     }
 }
 

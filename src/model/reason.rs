@@ -172,6 +172,15 @@ pub enum Reason {
         /// The ceiling.
         limit: usize,
     },
+    /// Its account has used up what it may.
+    UsageLimit {
+        /// The account.
+        account: String,
+        /// Whose last words said so.
+        by: Address,
+        /// Until when.
+        until: Stamp,
+    },
     /// The machine has less memory available than it must have before anything is started.
     LowMemory {
         /// What is available, in MiB.
@@ -251,6 +260,7 @@ impl Reason {
             Self::DirectoryMissing { .. } => "directory-missing",
             Self::ProgramMissing { .. } => "program-missing",
             Self::SessionLimit { .. } => "session-limit",
+            Self::UsageLimit { .. } => "usage-limit",
             Self::LowMemory { .. } => "low-memory",
             Self::WaitingFor { .. } => "waiting-for",
             Self::MassStop { .. } => "mass-stop",

@@ -9,10 +9,10 @@ use super::tmux::{
 };
 use super::{
     Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places, processes,
-    screen,
+    screen, usage_limit,
 };
 use crate::machine::Machine;
-use crate::model::{IncarnationId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
+use crate::model::{IncarnationId, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
 
 /// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
@@ -32,6 +32,9 @@ impl<M: Machine> Host<M> {
         Self { socket_path: tmux.socket_path(), tmux, machine }
     }
 }
+
+/// When a pane dies, tmux scrolls its screen by the line that says so: what was said last may stand in the history.
+const LAST_WORDS: &str = " -S -50";
 
 /// How long a server that is ending or being founded is given before it is asked once more.
 const IN_BETWEEN: Duration = Duration::from_millis(20);
@@ -123,6 +126,7 @@ impl<M: Machine> Host<M> {
         let mut sessions = self.group(snapshot.lines, id, wants);
         self.ask_for_claims(&mut sessions, id, wants).await;
         self.ask_for_screens(&mut sessions, id, wants).await;
+        self.ask_for_last_words(&mut sessions, id, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
     }
 
@@ -213,27 +217,64 @@ impl<M: Machine> Host<M> {
         if panes.is_empty() {
             return;
         }
-        // What nobody on a screen can know.
-        let mark = format!("{:016x}", self.machine.draw());
-        let script: Vec<String> = panes
-            .iter()
-            .enumerate()
-            .map(|(index, (pane, _))| {
-                let target = pane.id;
-                format!("display-message -p 'gtctl-screen {mark} {index}' ; capture-pane -p -t '{target}' ; display-message -p 'gtctl-screen-end {mark}'")
+        let ids: Vec<PaneId> = panes.iter().map(|(pane, _)| pane.id).collect();
+        let screens = self.screens(server, &ids, "", |index, rows| {
+            screen::read(rows, panes.get(index).and_then(|(_, ready)| ready.prompt.as_deref()))
+        });
+        let screens = screens.await;
+        for ((pane, _), screen) in panes.iter_mut().zip(screens) {
+            pane.screen = Some(screen);
+        }
+    }
+
+    /// Asks for what is left on the screens of our agents that have ended since the last look.
+    async fn ask_for_last_words(&self, sessions: &mut [Session], server: ProcessId, wants: &Wants) {
+        let has_ended = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Gone { .. }));
+        let is_news = |session: &Session| {
+            let marker = session.marker().filter(|marker| marker.town == wants.town)?;
+            (!wants.endings.contains(&marker.incarnation)).then_some(marker.incarnation)
+        };
+        let mut panes: Vec<&mut Pane> = sessions
+            .iter_mut()
+            .filter_map(|session| Some((is_news(session)?, session)))
+            .flat_map(|(life, session)| {
+                session.panes.iter_mut().filter(move |pane| pane.agent == life.as_str() && has_ended(pane))
             })
             .collect();
-        let reply = self.ask_same(server, script).await;
-        let screens = reply.as_ref().map(|text| screen::parse(text, &mark));
-        for (index, (pane, ready)) in panes.iter_mut().enumerate() {
-            pane.screen = Some(match &screens {
-                Err(why) => Seen::Unknown((*why).clone()),
-                Ok(screens) => match screens.get(&index) {
-                    Some(rows) => Seen::Known(screen::read(rows, ready.prompt.as_deref())),
-                    None => Seen::unknown("tmux did not show its screen"),
-                },
-            });
+        if panes.is_empty() {
+            return;
         }
+        let now = self.machine.now().wall.to_zoned(self.machine.time_zone());
+        let ids: Vec<PaneId> = panes.iter().map(|pane| pane.id).collect();
+        let said = self.screens(server, &ids, LAST_WORDS, |_, rows| usage_limit(rows, &now)).await;
+        for (pane, said) in panes.iter_mut().zip(said) {
+            pane.ending = Some(said);
+        }
+    }
+
+    /// What the screens of these panes come to, in their order; `more`: further arguments of `capture-pane`.
+    async fn screens<T>(
+        &self,
+        server: ProcessId,
+        panes: &[PaneId],
+        more: &str,
+        read: impl Fn(usize, &[&str]) -> T,
+    ) -> Vec<Seen<T>> {
+        // What nobody on a screen can know.
+        let mark = format!("{:016x}", self.machine.draw());
+        let script = panes.iter().enumerate().map(|(index, pane)| {
+            format!("display-message -p 'gtctl-screen {mark} {index}' ; capture-pane -p{more} -t '{pane}' ; display-message -p 'gtctl-screen-end {mark}'")
+        });
+        let reply = self.ask_same(server, script.collect()).await;
+        let screens = reply.as_ref().map(|text| screen::parse(text, &mark));
+        let of_pane = |index: usize| match &screens {
+            Err(why) => Seen::Unknown((*why).clone()),
+            Ok(screens) => match screens.get(&index) {
+                Some(rows) => Seen::Known(read(index, rows)),
+                None => Seen::unknown("tmux did not show its screen"),
+            },
+        };
+        (0..panes.len()).map(of_pane).collect()
     }
 
     /// Puts panes into their sessions and looks at the processes of those that matter: labelled for this town, or candidates for it.
@@ -267,6 +308,7 @@ impl<M: Machine> Host<M> {
                 agent: line.agent,
                 in_mode: line.in_mode,
                 screen: None,
+                ending: None,
                 life,
             });
         }

@@ -7,6 +7,7 @@
 pub mod beads;
 mod heartbeats;
 pub mod host;
+mod limit;
 pub mod mail;
 pub mod places;
 pub mod processes;
@@ -14,6 +15,7 @@ pub mod screen;
 mod snapshot;
 pub mod tmux;
 
+pub use limit::{UsageLimit, usage_limit};
 pub use screen::Screen;
 pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,

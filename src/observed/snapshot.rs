@@ -11,6 +11,7 @@ use crate::model::{
     TownId,
 };
 
+use super::limit::UsageLimit;
 use super::screen::Screen;
 
 /// What a look is for.
@@ -30,6 +31,8 @@ pub struct Wants {
     pub server: Option<(PastProcess, String)>,
     /// Lives whose start is not over, and how to see that they are ready: their screens are looked at.
     pub openings: BTreeMap<IncarnationId, Ready>,
+    /// Lives that have ended and whose last words are known.
+    pub endings: BTreeSet<IncarnationId>,
     /// How much memory is to be available, in MiB; `None` if that does not matter.
     pub free_memory: Option<u64>,
 }
@@ -182,6 +185,9 @@ pub struct Pane {
     /// What its screen shows; `None` if it was not looked at, because the start of its agent is over.
     #[serde(default)]
     pub screen: Option<Seen<Screen>>,
+    /// The limit that its agent told of before it ended; `None` if that was not looked at, because it lives or is known already.
+    #[serde(default)]
+    pub ending: Option<Seen<Option<UsageLimit>>>,
     /// What became of its process. Looked at only where it matters; elsewhere unknown.
     pub life: Seen<Life>,
 }

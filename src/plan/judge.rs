@@ -12,7 +12,7 @@ use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Step, Verdict};
-use super::{start, stuck};
+use super::{start, stuck, usage};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -32,8 +32,10 @@ pub fn all(desired: &Desired, observed: &Observed, ledger: &Ledger, now: &Stamp)
     objects.sort_by_key(|object| (object.wave, &object.address));
     let mut verdicts: BTreeMap<&Address, Verdict> = BTreeMap::new();
     let mut order = Vec::new();
+    let endings = usage::endings(desired, observed, ledger, now);
     for object in objects {
-        let input = start::Input { object, desired, observed, ledger, now, judged: &verdicts };
+        let input =
+            start::Input { object, desired, observed, ledger, now, endings: &endings, judged: &verdicts };
         let verdict = one(&input);
         order.push(&object.address);
         verdicts.insert(&object.address, verdict);

@@ -18,6 +18,7 @@ mod state;
 mod stuck;
 mod types;
 mod unmanaged;
+mod usage;
 mod wake;
 
 pub use opening::{Opening, opening};
@@ -28,6 +29,7 @@ pub use types::{
     Action, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, Step,
     Unmanaged, Verdict,
 };
+pub use usage::endings;
 
 use crate::desired::Desired;
 use crate::ledger::Ledger;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::desired::{Desired, Object};
-use crate::ledger::{Attempt, Cause, Ledger, May, Record, may_start};
-use crate::model::{Address, Evidence, Reason, Seen, Stamp, Why};
+use crate::ledger::{Attempt, Cause, Ending, Ledger, May, Record, may_start};
+use crate::model::{Address, Evidence, Marker, Reason, Seen, Stamp, Why};
 use crate::observed::Observed;
 use crate::town::files::town_toml::RestartPolicy;
 
-use super::judge;
 use super::state::State;
 use super::types::{Action, Decision, Gate, Launch, LaunchInto, Step, Verdict};
+use super::{judge, usage};
 
 /// Everything that a verdict may depend on.
 pub struct Input<'a> {
@@ -24,6 +24,8 @@ pub struct Input<'a> {
     pub ledger: &'a Ledger,
     /// The moment.
     pub now: &'a Stamp,
+    /// Agents that have ended since the last look.
+    pub endings: &'a BTreeMap<Address, Ending>,
     /// Verdicts on the objects of earlier waves.
     pub judged: &'a BTreeMap<&'a Address, Verdict>,
 }
@@ -64,7 +66,9 @@ fn through(
 ) -> Result<(Launch, Gate), Reason> {
     server(input)?;
     policy(input.object, record, because)?;
-    let attempt = backoff(input, record, because)?;
+    usage(input)?;
+    let by_limit = ended_by_limit(verdict, input.ledger);
+    let attempt = if by_limit { Attempt::Ordinary } else { backoff(input, record, because)? };
     memory(input.ledger)?;
     let place = input
         .observed
@@ -85,6 +89,7 @@ fn through(
     };
     let cause = match (attempt, because) {
         (Attempt::Probe, _) => Cause::Probe,
+        (Attempt::Ordinary, _) if by_limit => Cause::UsageLimit,
         (Attempt::Ordinary, Reason::Absent) => Cause::First,
         (Attempt::Ordinary, Reason::Stuck { .. }) => Cause::Stuck,
         (Attempt::Ordinary, Reason::ServerLost) if !lost_again(input, record) => Cause::ServerLost,
@@ -143,6 +148,24 @@ fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reas
             None => Ok(()),
         },
     }
+}
+
+fn usage(input: &Input<'_>) -> Result<(), Reason> {
+    match usage::holds(input.object, input.ledger, input.endings, input.now) {
+        None => Ok(()),
+        Some((by, limit)) => Err(Reason::UsageLimit {
+            account: limit.account.clone(),
+            by: by.clone(),
+            until: limit.until.clone(),
+        }),
+    }
+}
+
+/// Whether what is dead there ended because its account had used up what it may.
+fn ended_by_limit(verdict: &Verdict, ledger: &Ledger) -> bool {
+    let State::Dead { fence, .. } = &verdict.state else { return false };
+    let marker = fence.label().parse::<Marker>();
+    marker.is_ok_and(|marker| ledger.ended_by_limit(&verdict.address, &marker.incarnation))
 }
 
 fn backoff(input: &Input<'_>, record: &Record, because: &Reason) -> Result<Attempt, Reason> {

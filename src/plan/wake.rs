@@ -34,7 +34,11 @@ const OPENING_LATER_LOOK: Duration = Duration::from_secs(15);
 pub(super) fn earliest(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> Option<Stamp> {
     let of_verdict = |verdict: &Verdict| -> Option<Stamp> {
         match (&verdict.because, &verdict.state, &verdict.decision) {
-            (Reason::Backoff { until, .. } | Reason::Retry { until }, _, _) => Some(until.clone()),
+            (
+                Reason::Backoff { until, .. } | Reason::Retry { until } | Reason::UsageLimit { until, .. },
+                _,
+                _,
+            ) => Some(until.clone()),
             (Reason::CrashLoop { probe_at, .. }, _, _) => Some(probe_at.clone()),
             // Nothing tells when a screen changes.
             (_, State::Running(alive), _) if alive.screen.is_some() => {

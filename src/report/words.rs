@@ -87,6 +87,9 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::SessionLimit { limit } => {
             format!("the town has {limit} sessions, which is its limit (limits.sessions)")
         }
+        Reason::UsageLimit { account, by, until } => {
+            format!("until {}, usage limit of {account}, as {by} said", moment(until, now))
+        }
         Reason::LowMemory { available, floor } => {
             format!(
                 "the machine has {available} MiB of memory available, and {floor} are to be (limits.free-memory-mib)"
@@ -143,6 +146,7 @@ pub fn hint(verdict: &Verdict) -> Option<String> {
         (Reason::Backoff { .. } | Reason::CrashLoop { .. }, _) => {
             Some(format!("`gtctl reset-backoff {}` starts it at once", verdict.address))
         }
+        (Reason::UsageLimit { by, .. }, _) => Some(format!("`gtctl reset-backoff {by}` ends that at once")),
         (Reason::Stopped { .. }, _) => Some(format!("`gtctl start {}` ends that", verdict.address)),
         (Reason::Parked, Some(rig)) if in_town_toml => Some(format!("`gtctl unpark {rig}` ends that")),
         (Reason::Docked, Some(rig)) if in_town_toml => Some(format!("`gtctl undock {rig}` ends that")),

@@ -144,6 +144,7 @@ pub async fn gather(context: &Context) -> Facts {
             let ledger = ledger::load(&machine, &context.root.gtctl_dir()).unwrap_or_default();
             let wants = Wants {
                 heartbeats: BTreeMap::new(),
+                endings: BTreeSet::new(),
                 free_memory: None,
                 openings: Default::default(),
                 town: context.root.id(),

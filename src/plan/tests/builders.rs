@@ -318,6 +318,7 @@ impl Given {
                 pid: i32::try_from(1000 + number).unwrap(),
                 agent: incarnation.to_string(),
                 in_mode: false,
+                ending: None,
                 screen: None,
                 life,
             }],

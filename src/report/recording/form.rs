@@ -148,6 +148,7 @@ impl LedgerPart {
             beats,
             letters,
             openings,
+            endings,
             in_flight,
             resting,
             trouble,
@@ -164,6 +165,7 @@ impl LedgerPart {
                 beats: beats.clone(),
                 letters: letters.clone(),
                 openings: openings.clone(),
+                endings: endings.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),

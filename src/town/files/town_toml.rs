@@ -17,7 +17,7 @@ mod tests;
 
 pub use policy::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable,
+    MailTable, UsageLimitTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -43,6 +43,8 @@ pub struct TownToml {
     pub backoff: BackoffTable,
     /// When to stop restarting.
     pub crash_loop: CrashLoopTable,
+    /// How long to wait for an account that has used up what it may.
+    pub usage_limit: UsageLimitTable,
     /// Ceilings that hold whatever else goes wrong.
     pub limits: LimitsTable,
     /// The controller itself.

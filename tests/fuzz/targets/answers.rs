@@ -129,6 +129,7 @@ fn wants() -> Wants {
         past: BTreeMap::new(),
         server: None,
         openings: BTreeMap::new(),
+        endings: BTreeSet::new(),
         free_memory: None,
     }
 }

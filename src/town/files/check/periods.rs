@@ -68,6 +68,12 @@ const RANGES: &[Range] = &[
         "a shorter wait is no end of a crash loop",
     ),
     range(
+        ["usage-limit", "retry"],
+        Period::seconds(MINUTE),
+        Period::seconds(DAY),
+        "no account comes back sooner, and each try is a start",
+    ),
+    range(
         ["controller", "resync"],
         Period::seconds(1),
         Period::seconds(HOUR),

@@ -54,6 +54,21 @@ impl Default for CrashLoopTable {
     }
 }
 
+/// `[usage-limit]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UsageLimitTable {
+    /// How long all agents of a kind wait after one of them has ended because its account has used up what it may, if it did not say when that goes on.
+    /// Always the same: nobody's fault grows.
+    pub retry: Period,
+}
+
+impl Default for UsageLimitTable {
+    fn default() -> Self {
+        Self { retry: Period::seconds(900) }
+    }
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
