@@ -132,6 +132,7 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
                 agent: incarnation.to_string(),
                 in_mode: false,
                 screen: None,
+                activity: None,
                 life: Seen::Known(life),
             }],
             claim: None,

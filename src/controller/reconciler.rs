@@ -13,7 +13,7 @@ use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
+use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan, poke_text};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -282,6 +282,9 @@ impl<W: World> Reconciler<W> {
                     beat.asked = Some(pass.observed.awake);
                 }
             }
+            Action::Nudge { .. } if matches!(because, Some(Reason::Quiet { .. })) => {
+                self.memory.lasting().begin_poke(&order.address, pass.observed.awake);
+            }
             Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
             Action::Kill(_) => {
                 if let Some(Reason::Stuck { silent }) = because
@@ -345,6 +348,9 @@ impl<W: World> Reconciler<W> {
             (outcome, Action::Nudge { text, .. }) => {
                 let ledger = self.memory.lasting();
                 ledger.end_nudge(&order.address, matches!(outcome, Outcome::Refused(_)));
+                if text == poke_text(&order.address) {
+                    ledger.end_poke(&order.address, matches!(outcome, Outcome::Unconfirmed(_)));
+                }
                 // Who was not asked has not been asked.
                 if text == QUESTION
                     && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))

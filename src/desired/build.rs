@@ -186,6 +186,7 @@ impl<'a> Build<'a> {
                     stuck_after: *stuck_after,
                     grace: *grace,
                 },
+                poke: (None, None),
             };
             let origin = self.origin(&path);
             self.add(
@@ -221,9 +222,10 @@ impl<'a> Build<'a> {
         let after = self.needs(&address, settings);
         let spec = recipe.spec();
         let watch = settings.watch.watch(&address, self.files.workspace);
+        let poke = settings.poke();
         self.objects.insert(
             address.clone(),
-            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, origin },
+            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, poke, origin },
         );
     }
 

@@ -102,6 +102,9 @@ pub struct Object {
     /// How its silence is noticed, if it is to say from time to time that it is well.
     #[serde(default)]
     pub watch: Option<Watch>,
+    /// When it is poked, if it is.
+    #[serde(default)]
+    pub poke: Option<Poke>,
     /// The line that asks for it.
     pub origin: Origin,
 }
@@ -118,6 +121,14 @@ pub struct Watch {
     pub stuck_after: Option<Duration>,
     /// How long after its start its silence does not count.
     pub grace: Duration,
+}
+
+/// When an agent that is quiet is poked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Poke {
+    /// Quiet for so long, it is poked for the first time.
+    pub after: Duration,
 }
 
 /// A kind of agent, and who chose it.
@@ -207,9 +218,15 @@ impl Desired {
             path: object.recipe.env.get("PATH").cloned(),
         };
         let heartbeat = |object: &Object| {
-            let file = object.watch.as_ref()?.file.clone();
+            let file = match (&object.watch, &object.poke) {
+                (Some(watch), _) => watch.file.clone(),
+                // Newer versions of gt touch this file with every command that an agent runs.
+                (None, Some(_)) => format!(".runtime/heartbeats/{}.json", object.recipe.session),
+                (None, None) => return None,
+            };
             Some((object.address.clone(), HeartbeatWanted { root: self.root.clone(), file }))
         };
+        let address = |object: &Object| object.address.clone();
         Wants {
             heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
@@ -218,6 +235,7 @@ impl Desired {
             past,
             server,
             openings: BTreeMap::new(),
+            activity: self.objects.values().filter(|object| object.poke.is_some()).map(address).collect(),
         }
     }
 }

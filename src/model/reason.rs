@@ -60,6 +60,12 @@ pub enum Reason {
         #[serde(rename = "silent-seconds", with = "super::seconds")]
         silent: Duration,
     },
+    /// It lives, is well, and has been quiet for a while: it is poked.
+    Quiet {
+        /// For how long.
+        #[serde(rename = "quiet-seconds", with = "super::seconds")]
+        quiet: Duration,
+    },
     /// gt started it, and its environment proves that it is of this town.
     StartedByGt,
 
@@ -221,6 +227,7 @@ impl Reason {
             Self::Stuck { .. } => "stuck",
             Self::Stale { .. } => "stale",
             Self::Asked { .. } => "asked",
+            Self::Quiet { .. } => "quiet",
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",
             Self::NudgeWaiting { .. } => "nudge-waiting",

@@ -30,6 +30,8 @@ pub struct Wants {
     pub server: Option<(PastProcess, String)>,
     /// Lives whose start is not over, and how to see that they are ready: their screens are looked at.
     pub openings: BTreeMap<IncarnationId, Ready>,
+    /// Objects of which it is asked when their terminals last showed something new.
+    pub activity: BTreeSet<Address>,
 }
 
 /// A process that is remembered.
@@ -177,6 +179,9 @@ pub struct Pane {
     /// What its screen shows; `None` if it was not looked at, because the start of its agent is over.
     #[serde(default)]
     pub screen: Option<Seen<Screen>>,
+    /// When its window last showed something new, in seconds since 1970; `None` if that was not asked for.
+    #[serde(default)]
+    pub activity: Option<Seen<u64>>,
     /// What became of its process. Looked at only where it matters; elsewhere unknown.
     pub life: Seen<Life>,
 }

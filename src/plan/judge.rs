@@ -12,7 +12,7 @@ use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Step, Verdict};
-use super::{start, stuck};
+use super::{poke, start, stuck};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -163,6 +163,9 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
         return;
     }
     say(verdict, alive, incarnation, input);
+    if is_over {
+        poke::judge(verdict, alive, incarnation, input);
+    }
 }
 
 /// Types into it what somebody asked for, if that is possible now.

@@ -6,12 +6,14 @@
 //! 2. [`judge`] holds that state against what is wanted: one table, one [`Verdict`] an object.
 //! 3. [`start`] lets a start pass its gates: place, backoff, policy, order.
 //! 4. [`stuck`] judges those that live and do nothing any more.
+//!    [`poke`] pokes those that are well and quiet, where a file asks for it.
 //! 5. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
 //! 6. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod ceilings;
 mod judge;
 mod opening;
+mod poke;
 mod presence;
 mod start;
 mod state;
@@ -21,6 +23,7 @@ mod unmanaged;
 mod wake;
 
 pub use opening::{Opening, opening};
+pub use poke::{poke_text, sign};
 pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;

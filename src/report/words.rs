@@ -43,6 +43,7 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Pruned => "no file lists it any more".to_owned(),
         Reason::Stuck { silent } => format!("it has been silent for {} and did not answer", length(*silent)),
         Reason::Stale { silent } => format!("it has been silent for {}", length(*silent)),
+        Reason::Quiet { quiet } => format!("it has been quiet for {}", length(*quiet)),
         Reason::Asked { by } => format!("asked for by {by}"),
         Reason::StartedByGt => "its environment proves that it was started for this town".to_owned(),
         Reason::Running => "as it should be".to_owned(),

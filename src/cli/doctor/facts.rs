@@ -145,6 +145,7 @@ pub async fn gather(context: &Context) -> Facts {
             let wants = Wants {
                 heartbeats: BTreeMap::new(),
                 openings: Default::default(),
+                activity: BTreeSet::new(),
                 town: context.root.id(),
                 names: BTreeSet::new(),
                 places: BTreeMap::new(),

@@ -318,6 +318,7 @@ impl Given {
                 agent: incarnation.to_string(),
                 in_mode: false,
                 screen: None,
+                activity: None,
                 life,
             }],
             claim: None,

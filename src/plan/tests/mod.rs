@@ -8,6 +8,7 @@ mod laws;
 mod opening;
 mod order;
 mod ownership;
+mod poke;
 mod raw;
 mod restraint;
 mod seats;

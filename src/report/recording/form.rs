@@ -143,6 +143,7 @@ impl LedgerPart {
             restarts,
             nudges,
             beats,
+            pokes,
             letters,
             openings,
             in_flight,
@@ -159,6 +160,7 @@ impl LedgerPart {
                 restarts: restarts.clone(),
                 nudges: nudges.clone(),
                 beats: beats.clone(),
+                pokes: pokes.clone(),
                 letters: letters.clone(),
                 openings: openings.clone(),
                 ..Ledger::default()

@@ -164,6 +164,10 @@ pub struct RoleTable {
     pub stuck_after: Option<Period>,
     /// How long after its start its silence does not count.
     pub grace: Option<Period>,
+    /// Whether it is poked when it has been quiet for a while. It is not unless this says so: each poke costs tokens.
+    pub poke: Option<bool>,
+    /// Quiet for so long, it is poked. While that leads to nothing, each further poke waits longer.
+    pub poke_after: Option<Period>,
 }
 
 /// `[rigs.<name>]`

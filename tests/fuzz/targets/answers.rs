@@ -139,6 +139,7 @@ pub fn look(bytes: &[u8]) -> Verdict {
         past: BTreeMap::new(),
         server: None,
         openings: BTreeMap::new(),
+        activity: Default::default(),
     };
     match at_once(host.look(&wants)).server {
         Seen::Unknown(why) => {

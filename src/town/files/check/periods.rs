@@ -167,6 +167,12 @@ const OF_OBJECTS: &[Range] = &[
         Period::seconds(DAY),
         "what has not come up after a day will not",
     ),
+    range(
+        ["", "poke-after"],
+        Period::seconds(1),
+        Period::seconds(7 * DAY),
+        "each poke costs, and an agent thinks for longer than that",
+    ),
 ];
 
 /// The length of time of each kind of agent.
