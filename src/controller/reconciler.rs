@@ -287,7 +287,7 @@ impl<W: World> Reconciler<W> {
             }
             Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
             Action::Kill(_) => {
-                if let Some(Reason::Stuck { silent }) = because
+                if let Some(Reason::Stuck { silent } | Reason::Overdue { lived: silent }) = because
                     && let Some(record) = self.memory.lasting().objects.get_mut(&order.address)
                 {
                     record.stuck = Some(*silent);

@@ -94,13 +94,19 @@ struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town.
+    /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town, and boot where gt has made a
+    /// place for it; elsewhere there is no boot, unless a file speaks of it.
     fn town_objects(&mut self) {
         let roles = &self.toml.roles;
         let workspace = self.files.workspace;
-        for (address, table, enabled) in
-            [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)]
-        {
+        let has_boot = workspace && self.files.boot;
+        let boot = (has_boot || roles.boot != RoleTable::default()).then_some((
+            Address::Boot,
+            &roles.boot,
+            has_boot,
+        ));
+        let always = [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)];
+        for (address, table, enabled) in always.into_iter().chain(boot) {
             let mut settings = Settings::default();
             let role = address.role().as_str();
             settings.lay(table, &["roles", role]);

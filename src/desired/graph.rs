@@ -12,8 +12,8 @@ use super::Hold;
 use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
-    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, Naming, RestartPolicy, TownToml,
+    BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
+    LimitsTable, MailTable, Naming, RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
@@ -60,6 +60,9 @@ pub struct Policy {
     /// Requests by mail.
     #[serde(default)]
     pub mail: MailTable,
+    /// The agent that looks after the deacon; of this plans are made.
+    #[serde(default)]
+    pub boot: BootTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -73,6 +76,7 @@ impl From<&TownToml> for Policy {
             feed: toml.feed.clone(),
             convoys: toml.convoys.clone(),
             mail: toml.mail.clone(),
+            boot: toml.boot.clone(),
         }
     }
 }

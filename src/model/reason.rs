@@ -28,6 +28,11 @@ pub enum Reason {
     ServerLost,
     /// It is in a crash loop, and the time for one more try has come.
     Probe,
+    /// The deacon looks unwell: boot is to look after it.
+    DeaconUnwell {
+        /// How that shows.
+        why: Why,
+    },
 
     // --- why something is stopped
     /// Its rig is parked.
@@ -46,6 +51,13 @@ pub enum Reason {
         /// For how long it has been silent.
         #[serde(rename = "silent-seconds", with = "super::seconds")]
         silent: Duration,
+    },
+
+    /// It should have ended by itself long ago.
+    Overdue {
+        /// How long it has lived.
+        #[serde(rename = "lived-seconds", with = "super::seconds")]
+        lived: Duration,
     },
 
     // --- why something is typed or labelled
@@ -72,6 +84,15 @@ pub enum Reason {
     // --- why nothing is done
     /// It runs as it should.
     Running,
+    /// The deacon needs nobody to look after it.
+    DeaconWell,
+    /// The deacon looks unwell, and was looked after a short while ago.
+    Cooldown {
+        /// When it is again.
+        until: Stamp,
+    },
+    /// Nobody is started to look after the deacon: `GT_DEGRADED=true`.
+    Degraded,
     /// It runs as it should, and something is to be typed into it when that is possible.
     NudgeWaiting {
         /// What it waits for.
@@ -220,16 +241,21 @@ impl Reason {
             Self::PaneGone => "pane-gone",
             Self::ServerLost => "server-lost",
             Self::Probe => "probe",
+            Self::DeaconUnwell { .. } => "deacon-unwell",
             Self::Parked => "parked",
             Self::Docked => "docked",
             Self::Stopped { .. } => "stopped",
             Self::Pruned => "pruned",
             Self::Stuck { .. } => "stuck",
+            Self::Overdue { .. } => "overdue",
             Self::Stale { .. } => "stale",
             Self::Asked { .. } => "asked",
             Self::Quiet { .. } => "quiet",
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",
+            Self::DeaconWell => "deacon-well",
+            Self::Cooldown { .. } => "cooldown",
+            Self::Degraded => "degraded",
             Self::NudgeWaiting { .. } => "nudge-waiting",
             Self::WaitingForInput { .. } => "waiting-for-input",
             Self::Starting { .. } => "starting",

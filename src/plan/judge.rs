@@ -11,8 +11,8 @@ use crate::observed::{Observed, Server};
 use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
-use super::types::{Action, Decision, Gate, Step, Verdict};
-use super::{poke, start, stuck};
+use super::types::{Action, Decision, Gate, Options, Step, Verdict};
+use super::{boot, poke, start, stuck};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -27,13 +27,28 @@ enum Want<'a> {
 }
 
 /// Verdicts on all objects, those that others need first.
-pub fn all(desired: &Desired, observed: &Observed, ledger: &Ledger, now: &Stamp) -> Vec<Verdict> {
+pub fn all(
+    desired: &Desired,
+    observed: &Observed,
+    ledger: &Ledger,
+    options: Options,
+    now: &Stamp,
+) -> Vec<Verdict> {
     let mut objects: Vec<&Object> = desired.objects.values().collect();
-    objects.sort_by_key(|object| (object.wave, &object.address));
+    // What is wanted of boot follows from how the deacon was judged.
+    objects.sort_by_key(|object| (object.address == Address::Boot, object.wave, &object.address));
     let mut verdicts: BTreeMap<&Address, Verdict> = BTreeMap::new();
     let mut order = Vec::new();
     for object in objects {
-        let input = start::Input { object, desired, observed, ledger, now, judged: &verdicts };
+        let input = start::Input {
+            object,
+            desired,
+            observed,
+            ledger,
+            degraded: options.degraded,
+            now,
+            judged: &verdicts,
+        };
         let verdict = one(&input);
         order.push(&object.address);
         verdicts.insert(&object.address, verdict);
@@ -62,6 +77,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
         return verdict;
     }
     match want(object, hold) {
+        Want::Run if object.address == Address::Boot => boot::judge(&mut verdict, input),
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),

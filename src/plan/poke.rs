@@ -13,7 +13,8 @@ use crate::observed::{Observed, Server};
 use super::judge::{busy, step};
 use super::start::Input;
 use super::state::Alive;
-use super::types::{Action, Decision, Silence, Verdict};
+use super::types::{Action, Decision, Verdict};
+use super::wake::look_after;
 
 /// How soon to look again whether an agent is free to be poked: nothing tells when somebody goes.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -67,7 +68,7 @@ pub(super) fn judge(verdict: &mut Verdict, alive: &Alive, incarnation: &Incarnat
         poked.is_of(incarnation, &input.now.boot) && poked.sign == sign && input.observed.away.is_none()
     });
     let Some(poked) = known else {
-        return look_after(verdict, input, poke.after);
+        return look_after(verdict, input.now, poke.after);
     };
     let quiet = poked.quiet(awake);
     verdict.evidence.push(Evidence::aged("it last showed something of itself", quiet));
@@ -77,30 +78,17 @@ pub(super) fn judge(verdict: &mut Verdict, alive: &Alive, incarnation: &Incarnat
         verdict.evidence.push(Evidence::aged(what, awake.saturating_sub(last)));
     }
     if let Some(rest) = poked.answer_ends(poke.after, awake) {
-        look_after(verdict, input, rest);
+        look_after(verdict, input.now, rest);
     }
     let wait = poked.wait(poke.after, awake);
     if poked.pending {
         // Until it shows something there is nothing to wait for.
     } else if !wait.is_zero() {
-        look_after(verdict, input, wait);
+        look_after(verdict, input.now, wait);
     } else if busy(alive, input.observed).is_some() {
-        look_after(verdict, input, LOOK_AGAIN);
+        look_after(verdict, input.now, LOOK_AGAIN);
     } else {
         let text = poke_text(&verdict.address).to_owned();
         step(verdict, Action::Nudge { fence: alive.fence.clone(), text }, Reason::Quiet { quiet });
-    }
-}
-
-/// The plan may be another one after this time.
-fn look_after(verdict: &mut Verdict, input: &Input<'_>, wait: Duration) {
-    if wait.is_zero() {
-        return;
-    }
-    let at = input.now.plus(wait);
-    let silence = verdict.silence.get_or_insert(Silence { stalled: false, next: None });
-    let is_sooner = silence.next.as_ref().is_none_or(|next| input.now.until(&at) < input.now.until(next));
-    if is_sooner {
-        silence.next = Some(at);
     }
 }

@@ -37,6 +37,13 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::PaneGone => "the pane it ran in is gone".to_owned(),
         Reason::ServerLost => "its tmux server is gone".to_owned(),
         Reason::Probe => "crash loop: time for one more try".to_owned(),
+        Reason::DeaconUnwell { why } => format!("the deacon looks unwell: {why}"),
+        Reason::Overdue { lived } => format!("it has lived for {} and should have ended", length(*lived)),
+        Reason::DeaconWell => "the deacon needs nobody to look after it".to_owned(),
+        Reason::Cooldown { until } => {
+            format!("the deacon looks unwell; it is looked after again at {}", moment(until, now))
+        }
+        Reason::Degraded => "GT_DEGRADED is set: the deacon is checked without it".to_owned(),
         Reason::Parked => "its rig is parked".to_owned(),
         Reason::Docked => "its rig is docked".to_owned(),
         Reason::Stopped { by } => format!("stopped by {by}"),

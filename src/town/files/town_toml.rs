@@ -16,8 +16,8 @@ mod read;
 mod tests;
 
 pub use policy::{
-    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable,
+    BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
+    LimitsTable, MailTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -55,6 +55,8 @@ pub struct TownToml {
     pub convoys: ConvoysTable,
     /// Requests by mail.
     pub mail: MailTable,
+    /// The agent that looks after the deacon.
+    pub boot: BootTable,
 }
 
 /// `[town]`
@@ -128,6 +130,8 @@ pub struct RolesTable {
     pub mayor: RoleTable,
     /// The deacon.
     pub deacon: RoleTable,
+    /// The agent that looks after the deacon when the deacon looks unwell; off unless the town has `deacon/dogs/boot`, or this says so.
+    pub boot: RoleTable,
     /// Witnesses.
     pub witness: RoleTable,
     /// Refineries.

@@ -145,6 +145,18 @@ const RANGES: &[Range] = &[
         Period::seconds(HOUR),
         "each look costs processes; a letter is good for six hours",
     ),
+    range(
+        ["boot", "cooldown"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "each start costs tokens, and a deacon that is unwell should not wait for a day",
+    ),
+    range(
+        ["boot", "max"],
+        Period::seconds(2),
+        Period::seconds(DAY),
+        "an agent thinks for a while, and this one is meant to end",
+    ),
 ];
 
 /// Those of a role, of a crew member, of a session: the last key alone counts.
