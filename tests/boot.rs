@@ -55,6 +55,13 @@ fn s115_a_deacon_that_is_well_needs_no_boot_all_night() {
     assert_eq!((town.start_count(BOOT), town.plan().reason(BOOT)), (0, "deacon-well"));
     assert!(status(&town).is_none());
     assert_eq!(town.status_code(), Some(0), "it is as it should be");
+
+    // What is not needed may run, and who asks for all is not told that something is wrong.
+    town.gtctl(&["stop", BOOT]).exits(0);
+    assert_eq!(town.plan().reason(BOOT), "stopped");
+    town.gtctl(&["start", "--all"]).exits(0).says("may run");
+    town.gtctl(&["restart", BOOT]).exits(0);
+    assert_eq!((town.start_count(BOOT), town.plan().reason(BOOT)), (0, "deacon-well"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::{Address, Reason, Why};
 
-use super::judge::{step, undecided};
+use super::judge::{keep, step, undecided};
 use super::presence::other_panes_alive;
 use super::start::{self, Input};
 use super::state::State;
@@ -22,7 +22,7 @@ pub(super) fn judge(verdict: &mut Verdict, input: &Input<'_>) {
             step(verdict, Action::Kill(alive.fence), Reason::Overdue { lived: alive.lived });
         }
         State::Running(alive) => {
-            verdict.because = Reason::Running;
+            keep(verdict, &alive, input);
             // Nothing tells when somebody goes.
             let rest = longest.saturating_sub(alive.lived);
             look_after(verdict, input.now, if rest.is_zero() { LOOK_AGAIN } else { rest });

@@ -165,7 +165,7 @@ fn ended_for(verdict: &mut Verdict, input: &start::Input<'_>) -> Option<Reason> 
 }
 
 /// It runs as it should; at most somebody wants another life of it, or something typed into this one.
-fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
+pub(super) fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
     verdict.because = Reason::Running;
     let Some(incarnation) = alive.incarnation.as_ref().map(|alive| &alive.marker.incarnation) else { return };
     if let Some(asked) = input.ledger.restarts.get(&verdict.address)
