@@ -148,3 +148,42 @@ fn law_8_the_successor_of_who_was_started_is_not_told_to_begin() {
     read_again(&town, 2);
     assert_eq!(log(&town, "lines"), "");
 }
+
+#[test]
+fn who_was_started_by_gt_is_waited_for_as_well() {
+    let fake = Fake::Late(60);
+    let town = town(fake.clone());
+    let root = town.path("").canonicalize().unwrap().display().to_string();
+    let (root, directory) = (
+        format!("GT_ROOT={}", root.trim_end_matches('/')),
+        town.path("gastown/crew/max").display().to_string(),
+    );
+    let mut args = vec!["new-session", "-d", "-s", "gt-gastown-crew-max", "-c", &directory];
+    args.extend([
+        "-e",
+        "GT_ROLE=crew",
+        "-e",
+        "GT_RIG=gastown",
+        "-e",
+        "GT_CREW=max",
+        "-e",
+        &root,
+        "env",
+        "--",
+    ]);
+    let argv = fake.command(town.root());
+    args.extend(argv.iter().map(String::as_str));
+    town.tmux(&args).exits(0);
+    let _controller = town.controller();
+    town.wait_until("it is adopted", SOON, || town.plan().decision(MAX) == "nothing");
+    letter(&town, "hq-s1", "gastown/max", Duration::ZERO);
+    let of_gt = |end: &str| {
+        let file = agents::log_dir(town.root()).join(format!("unmanaged.{end}"));
+        fs::read_to_string(file).unwrap_or_default()
+    };
+    town.wait_until("the letter is taken", SOON, || told(&town, "nudge, asked for by letter hq-s1") == 1);
+    assert_eq!(of_gt("lines"), "", "its prompt does not show yet");
+    town.wait_until("it is told", SOON, || of_gt("lines") == "Begin.\n");
+    assert_eq!(of_gt("early"), "");
+    town.wait_until("the letter goes", SOON, || inbox(&town).is_empty());
+}

@@ -21,6 +21,11 @@ impl<W: World> Reconciler<W> {
             let alive = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
             let heard = heartbeats.get(&verdict.address);
             let (Some(alive), Some(Seen::Known(Some(written)))) = (alive, heard) else { continue };
+            // The file of one that is poked tells of no silence.
+            let object = self.config.desired.objects.get(&verdict.address);
+            if object.is_none_or(|object| object.watch.is_none()) {
+                continue;
+            }
             let life = &alive.marker.incarnation;
             let ledger = self.memory.volatile();
             if ledger.hear(&verdict.address, life, *written, &at.boot, *awake) {

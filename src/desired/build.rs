@@ -240,13 +240,18 @@ impl<'a> Build<'a> {
         let mut needs = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
             match order::resolve(entry, address) {
-                Some(need) => {
+                Some(need) if need != Address::Boot => {
                     needs.insert(need);
                 }
-                None if self.errors.len() >= ERRORS_MAX => break,
-                None => {
+                _ if self.errors.len() >= ERRORS_MAX => break,
+                found => {
                     let index = index.to_string();
                     let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+                    if found.is_some() {
+                        let error = self.error(&path, "nothing can wait for boot".to_owned(), "named here");
+                        self.wrong(error.with_help("it runs only while the deacon looks unwell"));
+                        continue;
+                    }
                     let title = format!("`{}` is not an object", excerpt(entry, ENTRY_SHOWN).escape_debug());
                     self.wrong(self.error(&path, title, "not an object").with_help(
                         "write mayor, deacon, witness, refinery, or an address such as gastown/crew/max or sessions/scribe",

@@ -3,8 +3,6 @@
 //! It is wanted for a moment, not for ever: the wish is made here, from what was judged of the deacon a moment ago. While the deacon is well nothing
 //! is started, so an idle night costs nothing.
 
-use std::time::Duration;
-
 use crate::model::{Address, Reason, Why};
 
 use super::judge::{keep, step, undecided};
@@ -23,9 +21,8 @@ pub(super) fn judge(verdict: &mut Verdict, input: &Input<'_>) {
         }
         State::Running(alive) => {
             keep(verdict, &alive, input);
-            // Nothing tells when somebody goes.
-            let rest = longest.saturating_sub(alive.lived);
-            look_after(verdict, input.now, if rest.is_zero() { LOOK_AGAIN } else { rest });
+            // That somebody who was attached has gone is seen when the town is next looked at.
+            look_after(verdict, input.now, longest.saturating_sub(alive.lived));
         }
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
         State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
@@ -42,9 +39,6 @@ pub(super) fn judge(verdict: &mut Verdict, input: &Input<'_>) {
         other => undecided(verdict, other),
     }
 }
-
-/// How soon to look again at one that somebody is attached to.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// None is at work. Is another one needed?
 fn ended(verdict: &mut Verdict, input: &Input<'_>) {

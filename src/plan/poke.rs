@@ -4,8 +4,6 @@
 //! A poke costs: it wakes an agent that may be waiting on purpose. So it is off by default, its waits grow while it leads to nothing, and one that
 //! was not taken is not repeated.
 
-use std::time::Duration;
-
 use crate::ledger::Sign;
 use crate::model::{Address, Evidence, IncarnationId, Reason, Role, Seen, Why};
 use crate::observed::{Observed, Server};
@@ -15,9 +13,6 @@ use super::start::Input;
 use super::state::Alive;
 use super::types::{Action, Decision, Verdict};
 use super::wake::look_after;
-
-/// How soon to look again whether an agent is free to be poked: nothing tells when somebody goes.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is typed into a quiet agent; gt's words where it has some.
 pub fn poke_text(address: &Address) -> &'static str {
@@ -85,9 +80,7 @@ pub(super) fn judge(verdict: &mut Verdict, alive: &Alive, incarnation: &Incarnat
         // Until it shows something there is nothing to wait for.
     } else if !wait.is_zero() {
         look_after(verdict, input.now, wait);
-    } else if busy(alive, input.observed).is_some() {
-        look_after(verdict, input.now, LOOK_AGAIN);
-    } else {
+    } else if busy(alive, input.observed).is_none() {
         let text = poke_text(&verdict.address).to_owned();
         step(verdict, Action::Nudge { fence: alive.fence.clone(), text }, Reason::Quiet { quiet });
     }

@@ -36,6 +36,17 @@ fn there_is_a_boot_where_gt_has_made_a_place_for_it_or_a_file_says_so() {
 }
 
 #[test]
+fn nothing_can_wait_for_boot() {
+    let wrong = crate::desired::desire(&TownFiles {
+        workspace: true,
+        boot: true,
+        ..files("[roles.mayor]\nafter = ['boot', 'deacon']")
+    });
+    let titles: Vec<String> = wrong.unwrap_err().into_iter().map(|wrong| wrong.title).collect();
+    assert_eq!(titles, ["nothing can wait for boot"]);
+}
+
+#[test]
 fn s115_while_the_deacon_is_well_or_comes_up_nothing_is_started() {
     assert_eq!(town("").says("boot"), "nothing: deacon-well");
     assert_eq!(town("").running("deacon").says("boot"), "nothing: deacon-well");
