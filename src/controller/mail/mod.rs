@@ -311,7 +311,7 @@ fn begin<W: World>(
     pass: &Pass,
 ) -> Option<bool> {
     let standing = spawned.object.as_ref().map(|object| standing(object, reconciler, pass));
-    let by = format!("letter {} of {}", letter.id, letter.from.trim_end_matches('/'));
+    let by = format!("letter {} for {}", letter.id, spawned.name);
     let now = reconciler.now();
     match spawn::judge(spawned, standing.as_ref(), now.wall, &by) {
         spawn::Follows::Later => None,
