@@ -133,6 +133,7 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
                 in_mode: false,
                 ending: None,
                 screen: None,
+                activity: None,
                 life: Seen::Known(life),
             }],
             claim: None,

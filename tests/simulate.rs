@@ -166,3 +166,20 @@ fn wrong_files_are_told_as_everywhere() {
     town.town_toml("[sessions.more]\ncomand = ['x']\n");
     town.gtctl(&["simulate"]).exits(6).says("comand");
 }
+
+#[test]
+fn boot_and_pokes_come_to_rest_and_boot_is_nobody_who_never_comes_up() {
+    let town = TestTown::new()
+        .workspace(&["gastown"], Fake::Ok)
+        .with("roles.deacon", "enabled = true")
+        .with("roles.witness", "poke = true")
+        .with("boot", "cooldown = '2m'");
+    town.make_dirs(&["deacon/dogs/boot"]);
+    let answer = simulated(&town, &["--seeds", "6"], 0);
+    let alone = &answer["without-faults"];
+    let counts = ["up", "never-up", "held"].map(|which| alone[which].as_array().unwrap().len());
+    assert_eq!(counts, [3, 0, 0], "{answer:#}");
+    for fault in answer["faults"].as_array().unwrap() {
+        assert!(fault["broken"].is_null(), "{fault:#}");
+    }
+}

@@ -35,7 +35,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     }
     let now = refusal(context, Options::default()).await?;
     // What `--prune` was refused only shows with it.
-    let pruned = refusal(context, Options { prune: true }).await?;
+    let pruned = refusal(context, Options { prune: true, ..Options::default() }).await?;
     let is_asked_for = |refusal: &&Refusal| arguments.id.as_ref().is_none_or(|id| *id == refusal.id);
     let Some(refusal) = now.iter().chain(&pruned).find(is_asked_for) else {
         return nothing(arguments, now.as_ref().or(pruned.as_ref()));

@@ -57,7 +57,7 @@ impl Context {
 
     /// Opens the town: files and memory, no side effects.
     pub fn open(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
-        match Reconciler::open(&world(), self.root.clone(), options) {
+        match Reconciler::open(&world(), self.root.clone(), here(options)) {
             Ok(reconciler) => {
                 let (files, desired) = (reconciler.files(), reconciler.desired());
                 self.warn(&[files.warnings.clone(), remarks(files, desired)].concat());
@@ -70,7 +70,7 @@ impl Context {
 
     /// The same, without the warnings: for looks that follow one that gave them.
     pub fn open_again(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
-        Reconciler::open(&world(), self.root.clone(), options)
+        Reconciler::open(&world(), self.root.clone(), here(options))
             .map_err(|diagnostics| self.config(&diagnostics))
     }
 
@@ -203,4 +203,10 @@ pub fn object(desired: &Desired, text: &str) -> Result<Address, Exit> {
             Err(Exit::NotFound)
         }
     }
+}
+
+/// What is asked of a plan, and what the environment adds to that: gt's word for a machine on which nothing extra is to be started.
+pub fn here(options: Options) -> Options {
+    let degraded = std::env::var_os("GT_DEGRADED").is_some_and(|value| value == "true");
+    Options { degraded: options.degraded || degraded, ..options }
 }

@@ -40,7 +40,7 @@ pub struct PlanArguments {
 impl PlanArguments {
     /// What the plan is asked to do, and whether the exit code tells if there is something to do.
     pub fn options(&self) -> (Options, bool) {
-        (Options { prune: self.prune }, self.detailed_exitcode)
+        (Options { prune: self.prune, ..Options::default() }, self.detailed_exitcode)
     }
 }
 

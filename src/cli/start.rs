@@ -53,6 +53,10 @@ pub fn come(verdict: &Verdict, pass: &Pass) -> Come {
                     why(),
                     verdict.address
                 )),
+                // It comes when it is needed, and may.
+                Reason::DeaconWell | Reason::Cooldown { .. } | Reason::Degraded => {
+                    Come::There(format!("may run: {}", why()))
+                }
                 // A server that has lost its last session removes its socket and ends.
                 Reason::SocketLost { .. } | Reason::Retry { .. } => Come::Stuck(text),
                 _ => Come::Not(text),

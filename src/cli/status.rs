@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::context::{Context, object, world};
+use super::context::{Context, here, object, world};
 use super::controller::{Controller, controller};
 use super::exit::Exit;
 use super::print;
@@ -39,16 +39,19 @@ struct Shown {
 /// Looks, and shows. If the files are wrong but a controller keeps the town by an earlier reading of them, that is shown.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     let controller = controller(context).await;
-    let (shown, wrong_files) = match Reconciler::open(&world(), context.root.clone(), Options::default()) {
-        Ok(reconciler) => {
-            context.check_environment(reconciler.desired())?;
-            (look(&reconciler, arguments).await?, None)
-        }
-        Err(diagnostics) => match &controller {
-            Controller::Running(status) if arguments.object.is_none() => (told(status), Some(diagnostics)),
-            _ => return Err(context.config(&diagnostics)),
-        },
-    };
+    let (shown, wrong_files) =
+        match Reconciler::open(&world(), context.root.clone(), here(Options::default())) {
+            Ok(reconciler) => {
+                context.check_environment(reconciler.desired())?;
+                (look(&reconciler, arguments).await?, None)
+            }
+            Err(diagnostics) => match &controller {
+                Controller::Running(status) if arguments.object.is_none() => {
+                    (told(status), Some(diagnostics))
+                }
+                _ => return Err(context.config(&diagnostics)),
+            },
+        };
     if context.is_json() {
         print::json(&json!({
             "format-version": FORMAT_VERSION,

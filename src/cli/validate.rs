@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::print;
 use crate::desired::{AgentChoice, Desired, Object};
-use crate::model::Origin;
+use crate::model::{Address, Origin};
 use crate::plan::Options;
 use crate::town::files::TownFiles;
 use crate::town::files::town_toml::TownToml;
@@ -52,7 +52,9 @@ fn print_objects(files: &TownFiles, desired: &Desired) {
     for object in desired.objects.values() {
         match object.holds.iter().find(|hold| hold.is_active(now)) {
             None => print::out(&format!(
-                "  runs  {:<28} {} (asked for by {}{})\n",
+                "  {} {:<28} {} (asked for by {}{})\n",
+                // Only while the deacon looks unwell.
+                if object.address == Address::Boot { "maybe" } else { "runs " },
                 object.address.to_string(),
                 object.recipe.command.join(" "),
                 object.origin,
@@ -106,7 +108,7 @@ fn effective(files: &TownFiles, desired: &Desired) -> Vec<(String, Value, Origin
     let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
     let value = serde_json::to_value(toml).unwrap_or_default();
     let mut settings = Vec::new();
-    for table in ["town", "defaults", "backoff", "crash-loop", "limits", "controller"] {
+    for table in ["town", "defaults", "backoff", "crash-loop", "limits", "controller", "boot"] {
         let Some(keys) = value.get(table).and_then(Value::as_object) else { continue };
         for (key, value) in keys {
             let position = files.town.as_ref().and_then(|town| town.positions.of(&[table, key]));

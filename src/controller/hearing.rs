@@ -7,6 +7,7 @@ use super::reconciler::{Pass, Reconciler};
 use crate::ledger::{KnownLife, Looked};
 use crate::model::{Address, Seen};
 use crate::observed::Observed;
+use crate::plan;
 use crate::report::events::{Event, Kind};
 
 impl<W: World> Reconciler<W> {
@@ -20,14 +21,40 @@ impl<W: World> Reconciler<W> {
             let alive = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
             let heard = heartbeats.get(&verdict.address);
             let (Some(alive), Some(Seen::Known(Some(written)))) = (alive, heard) else { continue };
+            // The file of one that is poked tells of no silence.
+            let object = self.config.desired.objects.get(&verdict.address);
+            if object.is_none_or(|object| object.watch.is_none()) {
+                continue;
+            }
             let life = &alive.marker.incarnation;
             let ledger = self.memory.volatile();
             if ledger.hear(&verdict.address, life, *written, &at.boot, *awake) {
                 self.memory.lasting();
             }
         }
+        self.heed(pass);
         self.looked = Some(Looked { boot: at.boot.clone(), awake: *awake });
         self.news.of_clocks(self.world.disk(), at, *awake, *away);
+    }
+
+    /// Takes note of what agents that may be poked show of themselves. While something is typed into one, it is the typing that is seen.
+    fn heed(&mut self, pass: &Pass) {
+        let Observed { at, awake, .. } = &pass.observed;
+        for verdict in &pass.plan.verdicts {
+            let object = self.config.desired.objects.get(&verdict.address);
+            let Some(after) = object.and_then(|object| Some(object.poke.as_ref()?.after)) else { continue };
+            let Some(alive) = verdict.state.alive() else { continue };
+            let sign = plan::sign(&pass.observed, &verdict.address, alive);
+            let (Some(incarnation), Seen::Known(Some(sign))) = (&alive.incarnation, sign) else { continue };
+            let ledger = self.memory.volatile();
+            if ledger.in_flight.contains(&verdict.address) {
+                continue;
+            }
+            let life = &incarnation.marker.incarnation;
+            if ledger.heed(&verdict.address, life, sign, &at.boot, *awake, after) {
+                self.memory.lasting();
+            }
+        }
     }
 
     /// Drops requests that can come to nothing any more, and tells of the nudges among them.

@@ -5,6 +5,7 @@
 
 mod asking;
 mod beads;
+mod boot;
 mod config;
 mod convoys;
 mod ear;

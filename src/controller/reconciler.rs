@@ -13,7 +13,7 @@ use crate::desired::Desired;
 use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
 use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, endings, plan};
+use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, endings, plan, poke_text};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -287,9 +287,12 @@ impl<W: World> Reconciler<W> {
                     beat.asked = Some(pass.observed.awake);
                 }
             }
+            Action::Nudge { .. } if matches!(because, Some(Reason::Quiet { .. })) => {
+                self.memory.lasting().begin_poke(&order.address, pass.observed.awake);
+            }
             Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
             Action::Kill(_) => {
-                if let Some(Reason::Stuck { silent }) = because
+                if let Some(Reason::Stuck { silent } | Reason::Overdue { lived: silent }) = because
                     && let Some(record) = self.memory.lasting().objects.get_mut(&order.address)
                 {
                     record.stuck = Some(*silent);
@@ -355,6 +358,9 @@ impl<W: World> Reconciler<W> {
             (outcome, Action::Nudge { text, .. }) => {
                 let ledger = self.memory.lasting();
                 ledger.end_nudge(&order.address, matches!(outcome, Outcome::Refused(_)));
+                if text == poke_text(&order.address) {
+                    ledger.end_poke(&order.address, matches!(outcome, Outcome::Unconfirmed(_)));
+                }
                 // Who was not asked has not been asked.
                 if text == QUESTION
                     && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))

@@ -153,8 +153,19 @@ pub fn apply<W: World>(reconciler: &mut Reconciler<W>, change: &Change) -> Resul
 /// Takes note of what a letter asks for, and of the letter, with one write of the ledger; false if the disk does not take it, or the letter is known.
 /// Then nothing has changed, and the letter can be taken another time.
 pub fn take_letter<W: World>(reconciler: &mut Reconciler<W>, id: &str, change: &Change) -> bool {
+    take_letter_and(reconciler, id, change, |_, _| {})
+}
+
+/// The same, and takes note of something else in the same write.
+pub fn take_letter_and<W: World>(
+    reconciler: &mut Reconciler<W>,
+    id: &str,
+    change: &Change,
+    note: impl FnOnce(&mut Ledger, &Stamp),
+) -> bool {
     let noted = reconciler.ask(|ledger, now| {
         if ledger.note_letter(id, LetterFate::Taken, now) {
+            note(ledger, now);
             change.note(ledger, now)
         } else {
             Err(format!("letter {id} is known"))

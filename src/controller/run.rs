@@ -11,6 +11,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::asking::{self, Answered};
 use super::beads::Due;
+use super::boot::BootStatus;
 use super::ear::Ear;
 use super::heart::{Heart, round_max};
 use super::lifecycle::DaemonFiles;
@@ -79,6 +80,7 @@ struct Controller<M: Machine> {
     watch: Option<Watch>,
     parts: Parts,
     daemon_files: DaemonFiles,
+    boot: BootStatus,
     heart: Arc<Heart>,
     rhythm: Rhythm,
 }
@@ -141,6 +143,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         watch,
         parts,
         daemon_files,
+        boot: BootStatus::new(&root),
         heart,
         rhythm,
     };
@@ -225,6 +228,9 @@ impl<M: Machine> Controller<M> {
         let begun = Instant::now();
         let pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
+        if let Err(error) = self.boot.follow(&pass) {
+            tracing::warn!(%error, "boot's status cannot be written");
+        }
         for order in self.reconciler.commit(&pass, |_, _| true) {
             if order.action.launch().is_some() {
                 self.reconciler.hurry_bead(&order.address);

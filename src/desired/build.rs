@@ -94,13 +94,19 @@ struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town.
+    /// The mayor is off by default, as in gt's first era: it costs tokens. The deacon is on where there is a Gas Town, and boot where gt has made a
+    /// place for it; elsewhere there is no boot, unless a file speaks of it.
     fn town_objects(&mut self) {
         let roles = &self.toml.roles;
         let workspace = self.files.workspace;
-        for (address, table, enabled) in
-            [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)]
-        {
+        let has_boot = workspace && self.files.boot;
+        let boot = (has_boot || roles.boot != RoleTable::default()).then_some((
+            Address::Boot,
+            &roles.boot,
+            has_boot,
+        ));
+        let always = [(Address::Mayor, &roles.mayor, false), (Address::Deacon, &roles.deacon, workspace)];
+        for (address, table, enabled) in always.into_iter().chain(boot) {
             let mut settings = Settings::default();
             let role = address.role().as_str();
             settings.lay(table, &["roles", role]);
@@ -186,6 +192,7 @@ impl<'a> Build<'a> {
                     stuck_after: *stuck_after,
                     grace: *grace,
                 },
+                poke: (None, None),
             };
             let origin = self.origin(&path);
             self.add(
@@ -221,9 +228,10 @@ impl<'a> Build<'a> {
         let after = self.needs(&address, settings);
         let spec = recipe.spec();
         let watch = settings.watch.watch(&address, self.files.workspace);
+        let poke = settings.poke();
         self.objects.insert(
             address.clone(),
-            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, origin },
+            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, poke, origin },
         );
     }
 
@@ -232,13 +240,18 @@ impl<'a> Build<'a> {
         let mut needs = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
             match order::resolve(entry, address) {
-                Some(need) => {
+                Some(need) if need != Address::Boot => {
                     needs.insert(need);
                 }
-                None if self.errors.len() >= ERRORS_MAX => break,
-                None => {
+                _ if self.errors.len() >= ERRORS_MAX => break,
+                found => {
                     let index = index.to_string();
                     let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+                    if found.is_some() {
+                        let error = self.error(&path, "nothing can wait for boot".to_owned(), "named here");
+                        self.wrong(error.with_help("it runs only while the deacon looks unwell"));
+                        continue;
+                    }
                     let title = format!("`{}` is not an object", excerpt(entry, ENTRY_SHOWN).escape_debug());
                     self.wrong(self.error(&path, title, "not an object").with_help(
                         "write mayor, deacon, witness, refinery, or an address such as gastown/crew/max or sessions/scribe",

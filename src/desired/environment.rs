@@ -86,7 +86,10 @@ pub fn identity(
         Address::Boot => "deacon-boot".to_owned(),
         other => other.to_string(),
     };
-    let author = address.worker().map_or_else(|| actor.clone(), ToString::to_string);
+    let author = match address {
+        Address::Boot => address.to_string(),
+        _ => address.worker().map_or_else(|| actor.clone(), ToString::to_string),
+    };
     let role = match (naming, address) {
         (Naming::Rig, _) => address.role().to_string(),
         (Naming::Prefix, Address::Boot) => "deacon/boot".to_owned(),

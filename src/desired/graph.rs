@@ -12,8 +12,8 @@ use super::Hold;
 use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
-    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, Naming, RestartPolicy, TownToml, UsageLimitTable,
+    BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
+    LimitsTable, MailTable, Naming, RestartPolicy, TownToml, UsageLimitTable,
 };
 
 /// Everything that the files of a town ask for.
@@ -63,6 +63,9 @@ pub struct Policy {
     /// Requests by mail.
     #[serde(default)]
     pub mail: MailTable,
+    /// The agent that looks after the deacon; of this plans are made.
+    #[serde(default)]
+    pub boot: BootTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -77,6 +80,7 @@ impl From<&TownToml> for Policy {
             feed: toml.feed.clone(),
             convoys: toml.convoys.clone(),
             mail: toml.mail.clone(),
+            boot: toml.boot.clone(),
         }
     }
 }
@@ -106,6 +110,9 @@ pub struct Object {
     /// How its silence is noticed, if it is to say from time to time that it is well.
     #[serde(default)]
     pub watch: Option<Watch>,
+    /// When it is poked, if it is.
+    #[serde(default)]
+    pub poke: Option<Poke>,
     /// The line that asks for it.
     pub origin: Origin,
 }
@@ -122,6 +129,14 @@ pub struct Watch {
     pub stuck_after: Option<Duration>,
     /// How long after its start its silence does not count.
     pub grace: Duration,
+}
+
+/// When an agent that is quiet is poked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Poke {
+    /// Quiet for so long, it is poked for the first time.
+    pub after: Duration,
 }
 
 /// A kind of agent, and who chose it.
@@ -211,9 +226,15 @@ impl Desired {
             path: object.recipe.env.get("PATH").cloned(),
         };
         let heartbeat = |object: &Object| {
-            let file = object.watch.as_ref()?.file.clone();
+            let file = match (&object.watch, &object.poke) {
+                (Some(watch), _) => watch.file.clone(),
+                // Newer versions of gt touch this file with every command that an agent runs.
+                (None, Some(_)) => format!(".runtime/heartbeats/{}.json", object.recipe.session),
+                (None, None) => return None,
+            };
             Some((object.address.clone(), HeartbeatWanted { root: self.root.clone(), file }))
         };
+        let address = |object: &Object| object.address.clone();
         Wants {
             heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
@@ -224,6 +245,7 @@ impl Desired {
             openings: BTreeMap::new(),
             endings: BTreeSet::new(),
             free_memory: Some(self.policy.limits.free_memory_mib).filter(|floor| *floor > 0),
+            activity: self.objects.values().filter(|object| object.poke.is_some()).map(address).collect(),
         }
     }
 }

@@ -143,7 +143,9 @@ fn push_stop(stop: &Seen<Option<Stop>>, file: &str, holds: &mut Vec<Hold>) {
 fn patrol(files: &TownFiles, address: &Address, holds: &mut Vec<Hold>) {
     let name = match address.role() {
         Role::Deacon | Role::Witness | Role::Refinery => address.role().as_str(),
-        Role::Mayor | Role::Boot | Role::Polecat | Role::Crew | Role::Session => return,
+        // Who looks after the deacon has nothing to look after.
+        Role::Boot => Role::Deacon.as_str(),
+        Role::Mayor | Role::Polecat | Role::Crew | Role::Session => return,
     };
     if let Some(off) = files.disabled_patrols.patrols.iter().find(|patrol| patrol.name == name) {
         holds.push(Hold::new(HoldKind::Disabled, Origin::At(off.position.clone())));

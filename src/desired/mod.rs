@@ -18,7 +18,7 @@ mod words;
 
 pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
-pub use graph::{AgentChoice, Desired, Object, Policy, Recipe, Watch};
+pub use graph::{AgentChoice, Desired, Object, Poke, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};
 pub use names::session_names;
 pub use role_files::remarks;

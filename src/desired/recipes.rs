@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::agents::{self, Agent, NoAgent};
 use super::choice::{self, By};
 use super::environment::{self, Liveness};
-use super::graph::{AgentChoice, Recipe, Watch};
+use super::graph::{AgentChoice, Poke, Recipe, Watch};
 use super::holds::{Hold, HoldKind};
 use super::role_files::RoleSays;
 use super::words;
@@ -33,6 +33,8 @@ pub struct Settings<'a> {
     pub after: Option<(&'a [String], Vec<&'a str>)>,
     /// How its silence is noticed.
     pub watch: WatchSettings<'a>,
+    /// Whether it is poked when it is quiet, and after how long.
+    pub poke: (Option<bool>, Option<Period>),
 }
 
 /// The keys that make a [`Watch`].
@@ -52,6 +54,9 @@ pub struct WatchSettings<'a> {
 const STALE_AFTER: Period = Period::seconds(15 * 60);
 const STUCK_AFTER: Period = Period::seconds(30 * 60);
 const GRACE: Period = Period::seconds(5 * 60);
+
+/// The older gt's daemon called an agent very stale after this, and poked it.
+const POKE_AFTER: Period = Period::seconds(5 * 60);
 
 impl WatchSettings<'_> {
     /// Lays what `over` says over what is there.
@@ -111,6 +116,14 @@ impl<'a> Settings<'a> {
             stuck_after: table.stuck_after,
             grace: table.grace,
         });
+        let (poke, after) = self.poke;
+        self.poke = (table.poke.or(poke), table.poke_after.or(after));
+    }
+
+    /// When it is poked; not unless a file says so.
+    pub fn poke(&self) -> Option<Poke> {
+        let (poke, after) = self.poke;
+        poke.unwrap_or_default().then(|| Poke { after: after.unwrap_or(POKE_AFTER).get() })
     }
 }
 

@@ -68,6 +68,9 @@ impl Ledger {
         for beat in self.beats.values_mut() {
             (beat.boot, beat.since, beat.asked) = (boot.clone(), awake, None);
         }
+        for poked in self.pokes.values_mut().filter(|poked| poked.boot == *boot) {
+            poked.since = awake;
+        }
     }
 
     /// Takes note of a heartbeat; true if it is news.

@@ -10,6 +10,7 @@ mod beats;
 mod ending;
 mod letters;
 mod opening;
+mod pokes;
 mod record;
 mod store;
 
@@ -19,5 +20,6 @@ pub use beats::{Beat, Looked};
 pub use ending::{Ending, Limited};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
+pub use pokes::{Poked, Sign};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

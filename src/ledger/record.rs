@@ -11,6 +11,7 @@ use super::beats::Beat;
 use super::ending::Ending;
 use super::letters::KnownLetter;
 use super::opening::Opening;
+use super::pokes::Poked;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -36,6 +37,8 @@ pub struct Ledger {
     pub nudges: Vec<AskedNudge>,
     /// What is known of agents that are to say that they are well.
     pub beats: BTreeMap<Address, Beat>,
+    /// What is known of agents that are poked when they are quiet.
+    pub pokes: BTreeMap<Address, Poked>,
     /// Letters to the deacon that were dealt with, by their ids.
     pub letters: BTreeMap<String, KnownLetter>,
     /// Starts that are not over: the agent has been started, and has not been seen ready.

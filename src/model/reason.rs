@@ -28,6 +28,11 @@ pub enum Reason {
     ServerLost,
     /// It is in a crash loop, and the time for one more try has come.
     Probe,
+    /// The deacon looks unwell: boot is to look after it.
+    DeaconUnwell {
+        /// How that shows.
+        why: Why,
+    },
 
     // --- why something is stopped
     /// Its rig is parked.
@@ -48,6 +53,13 @@ pub enum Reason {
         silent: Duration,
     },
 
+    /// It should have ended by itself long ago.
+    Overdue {
+        /// How long it has lived.
+        #[serde(rename = "lived-seconds", with = "super::seconds")]
+        lived: Duration,
+    },
+
     // --- why something is typed or labelled
     /// Somebody asked for it.
     Asked {
@@ -60,12 +72,27 @@ pub enum Reason {
         #[serde(rename = "silent-seconds", with = "super::seconds")]
         silent: Duration,
     },
+    /// It lives, is well, and has been quiet for a while: it is poked.
+    Quiet {
+        /// For how long.
+        #[serde(rename = "quiet-seconds", with = "super::seconds")]
+        quiet: Duration,
+    },
     /// gt started it, and its environment proves that it is of this town.
     StartedByGt,
 
     // --- why nothing is done
     /// It runs as it should.
     Running,
+    /// The deacon needs nobody to look after it.
+    DeaconWell,
+    /// The deacon looks unwell, and was looked after a short while ago.
+    Cooldown {
+        /// When it is again.
+        until: Stamp,
+    },
+    /// Nobody is started to look after the deacon: `GT_DEGRADED=true`.
+    Degraded,
     /// It runs as it should, and something is to be typed into it when that is possible.
     NudgeWaiting {
         /// What it waits for.
@@ -230,15 +257,21 @@ impl Reason {
             Self::PaneGone => "pane-gone",
             Self::ServerLost => "server-lost",
             Self::Probe => "probe",
+            Self::DeaconUnwell { .. } => "deacon-unwell",
             Self::Parked => "parked",
             Self::Docked => "docked",
             Self::Stopped { .. } => "stopped",
             Self::Pruned => "pruned",
             Self::Stuck { .. } => "stuck",
+            Self::Overdue { .. } => "overdue",
             Self::Stale { .. } => "stale",
             Self::Asked { .. } => "asked",
+            Self::Quiet { .. } => "quiet",
             Self::StartedByGt => "started-by-gt",
             Self::Running => "running",
+            Self::DeaconWell => "deacon-well",
+            Self::Cooldown { .. } => "cooldown",
+            Self::Degraded => "degraded",
             Self::NudgeWaiting { .. } => "nudge-waiting",
             Self::WaitingForInput { .. } => "waiting-for-input",
             Self::Starting { .. } => "starting",

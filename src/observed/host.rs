@@ -8,8 +8,8 @@ use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
 use super::{
-    Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places, processes,
-    screen, usage_limit,
+    Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, activity, heartbeats, places,
+    processes, screen, usage_limit,
 };
 use crate::machine::Machine;
 use crate::model::{IncarnationId, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
@@ -127,6 +127,7 @@ impl<M: Machine> Host<M> {
         self.ask_for_claims(&mut sessions, id, wants).await;
         self.ask_for_screens(&mut sessions, id, wants).await;
         self.ask_for_last_words(&mut sessions, id, wants).await;
+        activity::ask(self, &mut sessions, id, wants).await;
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
     }
 
@@ -168,7 +169,7 @@ impl<M: Machine> Host<M> {
 
     /// Asks the server of this look, and no other: one that has taken its place since counts its sessions and panes from the beginning, so
     /// its `$0` is another session.
-    async fn ask_same(&self, server: ProcessId, mut script: Vec<String>) -> Result<String, Why> {
+    pub(super) async fn ask_same(&self, server: ProcessId, mut script: Vec<String>) -> Result<String, Why> {
         script.insert(0, "display-message -p 'gtctl-server #{pid}'".to_owned());
         let reply = self.tmux.ask(&script).await.map_err(|error| Why::of(&error))?;
         match reply.stdout.split_once('\n') {
@@ -309,6 +310,7 @@ impl<M: Machine> Host<M> {
                 in_mode: line.in_mode,
                 screen: None,
                 ending: None,
+                activity: None,
                 life,
             });
         }

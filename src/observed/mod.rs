@@ -4,6 +4,7 @@
 //! `tmux` command for all sessions and panes, then `/proc` for the processes below ours. Each part is known or unknown on its own
 //! (law 1); nothing here decides anything.
 
+mod activity;
 pub mod beads;
 mod heartbeats;
 pub mod host;

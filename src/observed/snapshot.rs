@@ -35,6 +35,8 @@ pub struct Wants {
     pub endings: BTreeSet<IncarnationId>,
     /// How much memory is to be available, in MiB; `None` if that does not matter.
     pub free_memory: Option<u64>,
+    /// Objects of which it is asked when their terminals last showed something new.
+    pub activity: BTreeSet<Address>,
 }
 
 /// A process that is remembered.
@@ -188,6 +190,9 @@ pub struct Pane {
     /// The limit that its agent told of before it ended; `None` if that was not looked at, because it lives or is known already.
     #[serde(default)]
     pub ending: Option<Seen<Option<UsageLimit>>>,
+    /// When its window last showed something new, in seconds since 1970; `None` if that was not asked for.
+    #[serde(default)]
+    pub activity: Option<Seen<u64>>,
     /// What became of its process. Looked at only where it matters; elsewhere unknown.
     pub life: Seen<Life>,
 }

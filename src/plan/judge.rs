@@ -11,8 +11,8 @@ use crate::observed::{Observed, Server};
 use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
-use super::types::{Action, Decision, Gate, Step, Verdict};
-use super::{start, stuck, usage};
+use super::types::{Action, Decision, Gate, Options, Step, Verdict};
+use super::{boot, poke, start, stuck, usage};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -27,15 +27,30 @@ enum Want<'a> {
 }
 
 /// Verdicts on all objects, those that others need first.
-pub fn all(desired: &Desired, observed: &Observed, ledger: &Ledger, now: &Stamp) -> Vec<Verdict> {
+pub fn all(
+    desired: &Desired,
+    observed: &Observed,
+    ledger: &Ledger,
+    options: Options,
+    now: &Stamp,
+) -> Vec<Verdict> {
     let mut objects: Vec<&Object> = desired.objects.values().collect();
-    objects.sort_by_key(|object| (object.wave, &object.address));
+    // What is wanted of boot follows from how the deacon was judged.
+    objects.sort_by_key(|object| (object.address == Address::Boot, object.wave, &object.address));
     let mut verdicts: BTreeMap<&Address, Verdict> = BTreeMap::new();
     let mut order = Vec::new();
     let endings = usage::endings(desired, observed, ledger, now);
     for object in objects {
-        let input =
-            start::Input { object, desired, observed, ledger, now, endings: &endings, judged: &verdicts };
+        let input = start::Input {
+            object,
+            desired,
+            observed,
+            ledger,
+            degraded: options.degraded,
+            now,
+            endings: &endings,
+            judged: &verdicts,
+        };
         let verdict = one(&input);
         order.push(&object.address);
         verdicts.insert(&object.address, verdict);
@@ -64,6 +79,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
         return verdict;
     }
     match want(object, hold) {
+        Want::Run if object.address == Address::Boot => boot::judge(&mut verdict, input),
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),
@@ -151,7 +167,7 @@ fn ended_for(verdict: &mut Verdict, input: &start::Input<'_>) -> Option<Reason> 
 }
 
 /// It runs as it should; at most somebody wants another life of it, or something typed into this one.
-fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
+pub(super) fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
     verdict.because = Reason::Running;
     let Some(incarnation) = alive.incarnation.as_ref().map(|alive| &alive.marker.incarnation) else { return };
     if let Some(asked) = input.ledger.restarts.get(&verdict.address)
@@ -165,6 +181,9 @@ fn keep(verdict: &mut Verdict, alive: &Alive, input: &start::Input<'_>) {
         return;
     }
     say(verdict, alive, incarnation, input);
+    if is_over {
+        poke::judge(verdict, alive, incarnation, input);
+    }
 }
 
 /// Types into it what somebody asked for, if that is possible now.

@@ -6,12 +6,16 @@
 //! 2. [`judge`] holds that state against what is wanted: one table, one [`Verdict`] an object.
 //! 3. [`start`] lets a start pass its gates: place, backoff, policy, order.
 //! 4. [`stuck`] judges those that live and do nothing any more.
+//!    [`poke`] pokes those that are well and quiet, where a file asks for it.
+//!    [`boot`] judges the agent that looks after the deacon, when the deacon has been judged.
 //! 5. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
 //! 6. [`unmanaged`] lists what is on the server and not ours to touch.
 
+mod boot;
 mod ceilings;
 mod judge;
 mod opening;
+mod poke;
 mod presence;
 mod start;
 mod state;
@@ -22,6 +26,7 @@ mod usage;
 mod wake;
 
 pub use opening::{Opening, opening};
+pub use poke::{poke_text, sign};
 pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;
@@ -38,7 +43,7 @@ use crate::observed::Observed;
 
 /// Decides. There is no second place where anything is decided.
 pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Options, now: &Stamp) -> Plan {
-    let mut verdicts = judge::all(desired, observed, ledger, now);
+    let mut verdicts = judge::all(desired, observed, ledger, options, now);
     let (unmanaged, pruned) =
         unmanaged::find(unmanaged::Input { desired, observed, ledger, now }, &verdicts, options);
     verdicts.extend(pruned);

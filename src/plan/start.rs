@@ -22,6 +22,8 @@ pub struct Input<'a> {
     pub observed: &'a Observed,
     /// What is remembered.
     pub ledger: &'a Ledger,
+    /// Whether no agent is started that looks after the deacon.
+    pub degraded: bool,
     /// The moment.
     pub now: &'a Stamp,
     /// Agents that have ended since the last look.
@@ -44,7 +46,11 @@ pub fn gates(verdict: &mut Verdict, input: &Input<'_>, because: Reason) {
             verdict.hold(reason);
         }
         Ok((launch, gate)) => {
-            let has_run = !matches!(because, Reason::Absent);
+            let has_run = match because {
+                Reason::Absent => false,
+                Reason::DeaconUnwell { .. } => verdict.state != State::Absent,
+                _ => true,
+            };
             verdict.because = if launch.cause == Cause::Probe { Reason::Probe } else { because };
             let action = if has_run { Action::Restart(launch) } else { Action::Start(launch) };
             verdict.decision = Decision::Step(Step { action, gate });
@@ -91,6 +97,8 @@ fn through(
         (Attempt::Probe, _) => Cause::Probe,
         (Attempt::Ordinary, _) if by_limit => Cause::UsageLimit,
         (Attempt::Ordinary, Reason::Absent) => Cause::First,
+        // It ends by itself, and is started for another reason than that it ended.
+        (Attempt::Ordinary, Reason::DeaconUnwell { .. }) => Cause::CleanExit,
         (Attempt::Ordinary, Reason::Stuck { .. }) => Cause::Stuck,
         (Attempt::Ordinary, Reason::ServerLost) if !lost_again(input, record) => Cause::ServerLost,
         (Attempt::Ordinary, Reason::Exited { exit: Some(exit) }) if exit.is_clean() => Cause::CleanExit,

@@ -9,12 +9,14 @@ use crate::desired::HoldKind;
 use crate::ledger::Cause;
 use crate::model::{Address, Evidence, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
 
-/// What a person asked of this very plan.
+/// What is asked of this very plan, and not of the town.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Options {
     /// Stop what is ours and no longer listed in any file.
     pub prune: bool,
+    /// Start no agent that looks after the deacon: `GT_DEGRADED=true` in the environment of whoever plans.
+    pub degraded: bool,
 }
 
 /// What is to be done, what is not, and why.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::state::State;
-use super::types::{Decision, Gate, Step, Verdict};
+use super::types::{Decision, Gate, Silence, Step, Verdict};
 use crate::desired::Desired;
 use crate::model::{Reason, Stamp};
 
@@ -70,4 +70,16 @@ pub(super) fn earliest(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> 
         .filter_map(of_hold);
     let silences = verdicts.iter().filter_map(|verdict| verdict.silence.as_ref()?.next.clone());
     verdicts.iter().filter_map(of_verdict).chain(silences).chain(holds).min_by_key(|wake| now.until(wake))
+}
+
+/// The verdict may be another one after this time.
+pub(super) fn look_after(verdict: &mut Verdict, now: &Stamp, wait: Duration) {
+    if wait.is_zero() {
+        return;
+    }
+    let at = now.plus(wait);
+    let silence = verdict.silence.get_or_insert(Silence { stalled: false, next: None });
+    if silence.next.as_ref().is_none_or(|next| now.until(&at) < now.until(next)) {
+        silence.next = Some(at);
+    }
 }

@@ -37,12 +37,20 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::PaneGone => "the pane it ran in is gone".to_owned(),
         Reason::ServerLost => "its tmux server is gone".to_owned(),
         Reason::Probe => "crash loop: time for one more try".to_owned(),
+        Reason::DeaconUnwell { why } => format!("the deacon looks unwell: {why}"),
+        Reason::Overdue { lived } => format!("it has lived for {} and should have ended", length(*lived)),
+        Reason::DeaconWell => "the deacon needs nobody to look after it".to_owned(),
+        Reason::Cooldown { until } => {
+            format!("the deacon looks unwell; it is looked after again at {}", moment(until, now))
+        }
+        Reason::Degraded => "GT_DEGRADED is set: the deacon is checked without it".to_owned(),
         Reason::Parked => "its rig is parked".to_owned(),
         Reason::Docked => "its rig is docked".to_owned(),
         Reason::Stopped { by } => format!("stopped by {by}"),
         Reason::Pruned => "no file lists it any more".to_owned(),
         Reason::Stuck { silent } => format!("it has been silent for {} and did not answer", length(*silent)),
         Reason::Stale { silent } => format!("it has been silent for {}", length(*silent)),
+        Reason::Quiet { quiet } => format!("it has been quiet for {}", length(*quiet)),
         Reason::Asked { by } => format!("asked for by {by}"),
         Reason::StartedByGt => "its environment proves that it was started for this town".to_owned(),
         Reason::Running => "as it should be".to_owned(),

@@ -216,7 +216,8 @@ impl CopiedTown {
         let object = self.desired().objects.get(address)?;
         match (self.held(object, at), address.role()) {
             (Some(HoldKind::Parked | HoldKind::Docked), Role::Witness | Role::Refinery) => Some(false),
-            (Some(_), _) => None,
+            // Boot is wanted for a moment, when the deacon looks unwell to whoever keeps the town.
+            (Some(_), _) | (None, Role::Boot) => None,
             (None, _) => (!self.crowded && !self.lost.contains(address)).then_some(true),
         }
     }

@@ -92,6 +92,8 @@ pub fn rehearse(mut town: CopiedTown) -> Result<Rehearsal, Box<Failure>> {
             match &verdict.state {
                 State::Running(_) | State::Starting(_) => {}
                 _ if verdict.because.is_wish() => held.push(verdict.clone()),
+                // There when it is needed.
+                _ if verdict.because == Reason::DeaconWell => {}
                 _ => lost.push(with_the_cause(verdict, &town)),
             }
         }

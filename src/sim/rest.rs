@@ -106,6 +106,7 @@ impl Stage {
             feed: _,
             convoys: _,
             mail: _,
+            boot: _,
         } = &self.policy;
         let minutes = self.plot.objects().len() / limits.starts_per_minute.max(1);
         let all_starts = Duration::from_secs(60) * u32::try_from(minutes).unwrap_or(u32::MAX);

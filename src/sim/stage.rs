@@ -347,6 +347,8 @@ impl Stage {
         let wish = |address: &Address| match (up_to_date, self.plot.forbids(address, at)) {
             (false, _) => Wish::Either,
             (true, true) => Wish::Held,
+            // It is started and ended by what is seen of the deacon, not by a file.
+            (true, false) if *address == Address::Boot => Wish::Either,
             (true, false) => Wish::Wanted,
         };
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);

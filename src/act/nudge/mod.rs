@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::model::{PaneId, Seen, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::quote::word;
-use crate::plan::Fence;
+use crate::plan::{Fence, poke_text};
 
 use super::fence::{
     HELD, PASSED, conditions, equal, guarded, nobody_attached, pane_conditions, pane_target, same_server,
@@ -43,6 +43,10 @@ pub async fn nudge(host: &Host<impl Machine>, order: &Order, fence: &Fence, text
     };
     if let Err(outcome) = same_server(&host.machine, fence) {
         return outcome;
+    }
+    // A poke says nothing new: one that stands there, unsent, is not made longer.
+    if line == poke_text(&order.address) && shows(host, fence, pane, &line).await == Seen::Known(true) {
+        return Outcome::refused("it stands at its prompt already, and was not sent");
     }
     let keys: Vec<String> = text::chunks(&line)
         .iter()

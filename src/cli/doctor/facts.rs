@@ -147,6 +147,7 @@ pub async fn gather(context: &Context) -> Facts {
                 endings: BTreeSet::new(),
                 free_memory: None,
                 openings: Default::default(),
+                activity: BTreeSet::new(),
                 town: context.root.id(),
                 names: BTreeSet::new(),
                 places: BTreeMap::new(),

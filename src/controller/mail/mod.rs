@@ -4,6 +4,7 @@
 //! reach the disk in one write, before anything follows from it. Only then is it deleted. If that fails it is still in the next inbox, and tried again.
 
 pub mod request;
+pub mod spawn;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use self::request::{Follows, Refused, Request, Standing};
+use self::request::{Follows, Refused, Standing};
+use self::spawn::Spawned;
 use super::World;
 use super::reconciler::{Pass, Reconciler};
 use super::requests;
@@ -26,7 +28,7 @@ use crate::town::TownRoot;
 use crate::town::files::TownFiles;
 use crate::town::files::town_toml::MailTable;
 
-/// After a failure it is read again this much sooner than after an answer.
+/// After a failure, and while a letter waits for an agent to come up, it is read again this much sooner than after an answer.
 const AGAIN: u32 = 10;
 
 /// What `gt` is run for.
@@ -64,6 +66,8 @@ pub struct Mail {
     to_delete: BTreeSet<String>,
     /// Letters of which it was told that they cannot be deleted.
     undeletable: BTreeSet<String>,
+    /// Some letters wait for an agent to come up.
+    waits_for_agents: bool,
     /// It was told that no more letters can be remembered.
     full: bool,
     under_way: JoinSet<Came>,
@@ -81,6 +85,7 @@ impl Mail {
             hurried: false,
             to_delete: BTreeSet::new(),
             undeletable: BTreeSet::new(),
+            waits_for_agents: false,
             full: false,
             under_way: JoinSet::new(),
         }
@@ -153,6 +158,7 @@ impl Mail {
         match &self.read {
             _ if self.hurried => Duration::ZERO,
             None => Duration::ZERO,
+            Some((at, Ok(()))) if self.waits_for_agents => (every / AGAIN).saturating_sub(now.since(at)),
             Some((at, Ok(()))) => every.saturating_sub(now.since(at)),
             Some((at, Err(_))) => (every / AGAIN).max(self.table.timeout.get()).saturating_sub(now.since(at)),
         }
@@ -192,11 +198,38 @@ impl Mail {
                     tell(reconciler, "the deacon's mail can be read again".to_owned());
                 }
                 let taken = follow_all(&letters, reconciler, pass);
+                let begun = self.begin_all(&letters, reconciler, pass);
                 self.tidy(&letters, reconciler);
-                return taken;
+                return taken || begun;
             }
         }
         false
+    }
+
+    /// Follows the letters that tell of agents which were started; whether something is to be typed.
+    fn begin_all<W: World>(
+        &mut self,
+        letters: &[Letter],
+        reconciler: &mut Reconciler<W>,
+        pass: &Pass,
+    ) -> bool {
+        self.waits_for_agents = false;
+        let mut begun = false;
+        for letter in letters.iter().rev() {
+            let known = &reconciler.ledger().letters;
+            if known.len() >= LETTERS_MAX {
+                break;
+            }
+            if known.contains_key(&letter.id) {
+                continue;
+            }
+            let Some(spawned) = spawn::read(letter, reconciler.desired().objects.keys()) else { continue };
+            match begin(letter, &spawned, reconciler, pass) {
+                None => self.waits_for_agents = true,
+                Some(typed) => begun |= typed,
+            }
+        }
+        begun
     }
 
     /// What was taken and is still there is to be deleted, what is long gone forgotten.
@@ -213,7 +246,13 @@ impl Mail {
         }
         let known = &reconciler.ledger().letters;
         let is_taken = |id: &&&str| known.get(**id).is_some_and(|known| known.fate == LetterFate::Taken);
-        self.to_delete = there.iter().filter(is_taken).map(|id| (*id).to_owned()).collect();
+        // One whose word is still to be typed shows that until it is.
+        let waits = |id: &str| {
+            reconciler.ledger().nudges.iter().any(|nudge| nudge.by.starts_with(&format!("letter {id} ")))
+        };
+        self.waits_for_agents |= there.iter().filter(is_taken).any(|id| waits(id));
+        let is_done = |id: &&&str| is_taken(id) && !waits(id);
+        self.to_delete = there.iter().filter(is_done).map(|id| (*id).to_owned()).collect();
         self.undeletable.retain(|id| there.contains(id.as_str()));
         let full = known.len() >= LETTERS_MAX;
         if full && !self.full {
@@ -245,7 +284,7 @@ fn follow_all<W: World>(letters: &[Letter], reconciler: &mut Reconciler<W>, pass
             Err(refused) => Follows::Refused(refused),
             Ok(request) => {
                 let by = format!("letter {} of {}", letter.id, request.object);
-                request::judge(&request, &standing(&request, reconciler, pass), &by)
+                request::judge(&request, &standing(&request.object, reconciler, pass), &by)
             }
         };
         match follows {
@@ -264,9 +303,39 @@ fn follow_all<W: World>(letters: &[Letter], reconciler: &mut Reconciler<W>, pass
     taken
 }
 
-/// How the sender of a request stands.
-fn standing<'a, W: World>(request: &Request, reconciler: &Reconciler<W>, pass: &'a Pass) -> Standing<'a> {
-    let object: &Address = &request.object;
+/// Follows a letter that tells of an agent which was started; whether something is to be typed for it, `None` if it waits.
+fn begin<W: World>(
+    letter: &Letter,
+    spawned: &Spawned,
+    reconciler: &mut Reconciler<W>,
+    pass: &Pass,
+) -> Option<bool> {
+    let standing = spawned.object.as_ref().map(|object| standing(object, reconciler, pass));
+    let by = format!("letter {} for {}", letter.id, spawned.name);
+    let now = reconciler.now();
+    match spawn::judge(spawned, standing.as_ref(), now.wall, &by) {
+        spawn::Follows::Later => None,
+        spawn::Follows::Begin(object, life, change) => {
+            let recipe = reconciler.desired().objects.get(&object).map(|object| &object.recipe);
+            let ready = recipe.and_then(|recipe| recipe.ready.clone());
+            Some(requests::take_letter_and(reconciler, &letter.id, &change, |ledger, now| {
+                spawn::wait_until_ready(ledger, &object, &life, ready, now);
+            }))
+        }
+        spawn::Follows::Over(why) => {
+            let noted =
+                reconciler.ask(|ledger, now| Ok(ledger.note_letter(&letter.id, LetterFate::Taken, now)));
+            if noted == Ok(true) {
+                let event = Event::of_town(now.wall, Kind::Request, format!("letter {}: {why}", letter.id));
+                reconciler.tell(Event { object: spawned.object.clone(), ..event });
+            }
+            Some(false)
+        }
+    }
+}
+
+/// How the object of a letter stands.
+fn standing<'a, W: World>(object: &Address, reconciler: &Reconciler<W>, pass: &'a Pass) -> Standing<'a> {
     let ledger = reconciler.ledger();
     let now = &pass.observed.at;
     let state = pass.plan.of(object).map(|verdict| &verdict.state);

@@ -20,7 +20,7 @@ const AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The store of the mail may round its moments to whole seconds, to either side. So a letter may seem to be of the next second, and one that the
 /// former life wrote with its last breath may seem to be as young as the present one.
-const ROUNDING: Duration = Duration::from_secs(1);
+pub(super) const ROUNDING: Duration = Duration::from_secs(1);
 
 /// So many letters of a sender's name are told.
 const SENDER_SHOWN: usize = 100;
@@ -165,7 +165,7 @@ fn sender<'a>(from: &str, objects: impl Iterator<Item = &'a Address>) -> Result<
 }
 
 /// All that an object is called as a sender.
-fn forms(object: &Address) -> Vec<String> {
+pub(super) fn forms(object: &Address) -> Vec<String> {
     let own = object.to_string();
     match object {
         Address::Mayor | Address::Deacon => vec![own],

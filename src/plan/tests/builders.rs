@@ -68,6 +68,7 @@ pub fn files(text: &str) -> TownFiles {
     TownFiles {
         root: TownRoot::imagined(ROOT),
         workspace: false,
+        boot: false,
         town: Some(town),
         rigs: None,
         daemon: None,
@@ -320,6 +321,7 @@ impl Given {
                 in_mode: false,
                 ending: None,
                 screen: None,
+                activity: None,
                 life,
             }],
             claim: None,

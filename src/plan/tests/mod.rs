@@ -1,6 +1,7 @@
 //! What `plan()` promises: tables for each rule, then the laws over random worlds.
 
 mod asked;
+mod boot;
 pub(crate) mod builders;
 mod ceilings;
 mod holds;
@@ -8,6 +9,7 @@ mod laws;
 mod opening;
 mod order;
 mod ownership;
+mod poke;
 mod raw;
 mod restraint;
 mod seats;

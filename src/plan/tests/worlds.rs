@@ -190,6 +190,7 @@ fn object(of: Address) -> Object {
         holds: Vec::new(),
         restart: RestartPolicy::Always,
         watch: None,
+        poke: None,
         origin: Origin::Default,
     }
 }

@@ -47,6 +47,7 @@ impl Server {
             last: None,
             options: Options::default(),
             height,
+            activity: 0,
         };
         self.windows.insert(id, window);
         if let Some(it) = self.sessions.get_mut(&session) {

@@ -142,6 +142,7 @@ impl Run<'_> {
             last: None,
             options: Options::default(),
             height,
+            activity: 0,
         };
         self.server.windows.insert(id, window);
         if let Some(pane) = self.server.panes.get_mut(&pane) {
@@ -237,7 +238,12 @@ impl Run<'_> {
         }
         let keys = command.texts();
         match mode {
-            None => {}
+            None => {
+                let window = pane.window;
+                if let Some(window) = self.server.windows.get_mut(&window) {
+                    window.activity += 1;
+                }
+            }
             Some(Mode::Copy) if !command.has(b'l') && keys == ["q"] => {
                 pane.modes.remove(0);
             }

@@ -90,6 +90,8 @@ pub(super) struct Window {
     pub options: Options,
     /// Its height in lines.
     pub height: u32,
+    /// How often it has shown something new. Programs here show nothing but what is typed into them.
+    pub activity: u64,
 }
 
 /// A pane.

@@ -11,6 +11,9 @@ use super::options::{KNOWN, Kind};
 use super::server::{Mode, Pane, Server, Session, Window};
 use super::target::Found;
 
+/// When all windows seem to have been made, in seconds since 1970.
+const BIRTH: u64 = 1_700_000_000;
+
 /// The version that is simulated.
 const VERSION: &str = "3.3a";
 
@@ -198,6 +201,8 @@ fn window_word(window: &Window, name: &str, out: &mut String) -> Option<bool> {
             write_number(out, window.id);
         }
         "window_name" => out.push_str(&window.name),
+        // Not the real moment: whoever asks wants to know whether it is another one than before.
+        "window_activity" => write_number(out, BIRTH + window.activity),
         "window_panes" => write_number(out, window.panes.len()),
         _ => return None,
     }

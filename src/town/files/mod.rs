@@ -37,6 +37,8 @@ pub struct TownFiles {
     pub root: TownRoot,
     /// Whether gt made this town; otherwise `town.toml` is all there is.
     pub workspace: bool,
+    /// Whether gt has made a place for boot, the agent that looks after the deacon: `deacon/dogs/boot`.
+    pub boot: bool,
     /// `town.toml`; `None` if there is none.
     pub town: Option<Town>,
     /// `mayor/rigs.json`; `None` if there is none.
@@ -85,9 +87,11 @@ pub fn reread_all(
     let stops = stops::read_stops(disk, root.path(), &named);
     let starts = read_starts(disk, root.path(), &named, &mut warnings);
     let workspace = disk.is_directory(&root.path().join("mayor")) == Seen::Known(true);
+    let boot = disk.is_directory(&root.path().join("deacon/dogs/boot")) == Seen::Known(true);
     Ok(TownFiles {
         root: root.clone(),
         workspace,
+        boot,
         town,
         rigs,
         daemon,

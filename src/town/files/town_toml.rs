@@ -16,8 +16,8 @@ mod read;
 mod tests;
 
 pub use policy::{
-    BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, UsageLimitTable,
+    BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
+    LimitsTable, MailTable, UsageLimitTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -57,6 +57,8 @@ pub struct TownToml {
     pub convoys: ConvoysTable,
     /// Requests by mail.
     pub mail: MailTable,
+    /// The agent that looks after the deacon.
+    pub boot: BootTable,
 }
 
 /// `[town]`
@@ -130,6 +132,8 @@ pub struct RolesTable {
     pub mayor: RoleTable,
     /// The deacon.
     pub deacon: RoleTable,
+    /// The agent that looks after the deacon when the deacon looks unwell; off unless the town has `deacon/dogs/boot`, or this says so.
+    pub boot: RoleTable,
     /// Witnesses.
     pub witness: RoleTable,
     /// Refineries.
@@ -166,6 +170,10 @@ pub struct RoleTable {
     pub stuck_after: Option<Period>,
     /// How long after its start its silence does not count.
     pub grace: Option<Period>,
+    /// Whether it is poked when it has been quiet for a while. It is not unless this says so: each poke costs tokens.
+    pub poke: Option<bool>,
+    /// Quiet for so long, it is poked. While that leads to nothing, each further poke waits longer.
+    pub poke_after: Option<Period>,
 }
 
 /// `[rigs.<name>]`

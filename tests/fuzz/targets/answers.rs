@@ -131,6 +131,7 @@ fn wants() -> Wants {
         openings: BTreeMap::new(),
         endings: BTreeSet::new(),
         free_memory: None,
+        activity: BTreeSet::new(),
     }
 }
 

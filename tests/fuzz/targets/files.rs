@@ -198,6 +198,7 @@ fn town_of(
     TownFiles {
         root: TownRoot::imagined(ROOT),
         workspace,
+        boot: false,
         town,
         rigs,
         daemon,

@@ -1,6 +1,6 @@
 //! What other programs of a town say: the answers of `bd` and `br`, the mail that `gt` lists, and the events that gt writes.
 
-use gtctl::controller::mail::request;
+use gtctl::controller::mail::{request, spawn};
 use gtctl::model::Address;
 use gtctl::observed::beads::{AgentBead, RigLabel, Status, hooked, parse_issues};
 use gtctl::observed::mail::parse_inbox;
@@ -90,6 +90,12 @@ pub fn inbox(bytes: &[u8]) -> Verdict {
         ["mayor", "g/witness", "g/crew/max", "g/polecats/max"].map(|text| text.parse().unwrap()).to_vec();
     let now: jiff::Timestamp = "2026-01-24T10:00:30Z".parse().unwrap();
     for letter in &letters {
+        if let Some(spawned) = spawn::read(letter, town.iter()) {
+            assert!(spawned.object.as_ref().is_none_or(|object| object.worker().is_some()), "{spawned:?}");
+            assert!(!spawned.name.contains(char::is_control) && spawned.name.len() < 512, "{spawned:?}");
+            let follows = spawn::judge(&spawned, None, now, "letter");
+            assert!(!matches!(follows, spawn::Follows::Begin(..)), "nobody was seen");
+        }
         assert!(!letter.id.is_empty() && !letter.id.starts_with('-'), "{:?}", letter.id);
         assert!(letter.id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/'), "{:?}", letter.id);
         match request::read(letter, town.iter(), now) {

@@ -151,6 +151,18 @@ const RANGES: &[Range] = &[
         Period::seconds(HOUR),
         "each look costs processes; a letter is good for six hours",
     ),
+    range(
+        ["boot", "cooldown"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "each start costs tokens, and a deacon that is unwell should not wait for a day",
+    ),
+    range(
+        ["boot", "max"],
+        Period::seconds(2),
+        Period::seconds(DAY),
+        "an agent thinks for a while, and this one is meant to end",
+    ),
 ];
 
 /// Those of a role, of a crew member, of a session: the last key alone counts.
@@ -172,6 +184,12 @@ const OF_OBJECTS: &[Range] = &[
         Period::seconds(0),
         Period::seconds(DAY),
         "what has not come up after a day will not",
+    ),
+    range(
+        ["", "poke-after"],
+        Period::seconds(1),
+        Period::seconds(7 * DAY),
+        "each poke costs, and an agent thinks for longer than that",
     ),
 ];
 

@@ -226,3 +226,20 @@ impl Default for MailTable {
         }
     }
 }
+
+/// `[boot]`: the agent that looks after the deacon when the deacon looks unwell.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BootTable {
+    /// How long after its last start it is not started again. While the deacon stays unwell, `[backoff]` lengthens that.
+    pub cooldown: Period,
+    /// It ends by itself; one that has lived for so long is stopped.
+    pub max: Period,
+}
+
+impl Default for BootTable {
+    /// The cooldown is gt's.
+    fn default() -> Self {
+        Self { cooldown: Period::seconds(120), max: Period::seconds(600) }
+    }
+}
