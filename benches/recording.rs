@@ -151,5 +151,6 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
         places: desired.objects.keys().map(|address| (address.clone(), place())).collect(),
         past: BTreeMap::new(),
         past_server: None,
+        orphans: None,
     }
 }

@@ -20,6 +20,7 @@ mod memory;
 mod news;
 pub mod once;
 mod openings;
+mod orphans;
 mod parts;
 mod reconciler;
 pub mod requests;

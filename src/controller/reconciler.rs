@@ -107,12 +107,23 @@ impl<W: World> Reconciler<W> {
 
     /// Looks and plans. No side effects: this is all that a dry run does (law 7).
     pub async fn look(&self) -> Pass {
-        let mut observed = self.world.look(&self.wants()).await;
+        let wants = self.wants();
+        let mut observed = self.world.look(&wants).await;
         let resync = self.desired().policy.controller.resync.get();
         let looked = self.looked.as_ref();
         observed.away = looked.and_then(|looked| looked.away(&observed.at.boot, observed.awake, resync));
         let now = observed.at.clone();
-        let plan = plan(self.desired(), &observed, self.ledger(), self.options, &now);
+        let decide = |observed: &Observed| plan(self.desired(), observed, self.ledger(), self.options, &now);
+        let first = decide(&observed);
+        // What runs out of sight is searched for only if something depends on it, and once by each process: an earlier one may have died before it
+        // could remember what it had started.
+        let plan = match &observed.server {
+            Seen::Known(server @ (Server::Up(_) | Server::Down)) if first.search || self.looked.is_none() => {
+                observed.orphans = Some(self.world.search(&wants, server));
+                decide(&observed)
+            }
+            _ => first,
+        };
         Pass { observed, plan }
     }
 
@@ -193,12 +204,16 @@ impl<W: World> Reconciler<W> {
                 self.memory.lasting().files.insert(file, FileSeen { since: now.clone() });
             }
         }
+        self.learn_of_orphans(pass);
         self.hear(pass);
         self.drop_void_requests(pass);
         if openings::any_is_over(self.ledger(), pass) {
             openings::end(self.memory.lasting(), pass);
         }
-        let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
+        let stops =
+            pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_) | Action::Reap(_)));
+        // What was told to end and has not is still being stopped.
+        let stops = stops || self.ledger().lingering.values().flatten().any(|one| one.term.is_some());
         let is_seen = |verdict: &Verdict| {
             !verdict.because.is_unknown()
                 && !matches!(verdict.state, State::Adoptable { .. } | State::Unknown(_))
@@ -234,7 +249,8 @@ impl<W: World> Reconciler<W> {
     pub fn commit(&mut self, pass: &Pass, wanted: impl Fn(&Address, &Action) -> bool) -> Vec<Order> {
         let now = &pass.observed.at;
         let turn = |(verdict, step): &(&Verdict, &Step)| {
-            step.gate == Gate::Ready && wanted(&verdict.address, &step.action)
+            let is_blind = pass.plan.search && step.action.launch().is_some();
+            step.gate == Gate::Ready && !is_blind && wanted(&verdict.address, &step.action)
         };
         let steps: Vec<(&Verdict, &Step)> = pass.plan.steps().filter(turn).collect();
         let before = (!steps.is_empty()).then(|| self.memory.ledger().clone());
@@ -247,8 +263,9 @@ impl<W: World> Reconciler<W> {
         }
         if !self.memory.save(self.world.disk()) {
             // What cannot be remembered as begun could be done twice.
-            let needs_memory =
-                |action: &Action| action.launch().is_some() || matches!(action, Action::Nudge { .. });
+            let needs_memory = |action: &Action| {
+                action.launch().is_some() || matches!(action, Action::Nudge { .. } | Action::Reap(_))
+            };
             handed.retain(|(order, _)| !needs_memory(&order.action));
             if let Some(before) = before {
                 self.memory.take_back(before);
@@ -290,6 +307,7 @@ impl<W: World> Reconciler<W> {
                     record.stuck = Some(*silent);
                 }
             }
+            Action::Reap(quarry) => self.record_reaping(&order.address, quarry, pass),
             Action::Adopt(_) => {}
         }
     }
@@ -321,14 +339,19 @@ impl<W: World> Reconciler<W> {
         self.memory.volatile().in_flight.remove(&order.address);
         match (outcome, &order.action) {
             (Outcome::Done(Some(incarnation)), Action::Start(_) | Action::Restart(_)) => {
-                let record = self.memory.lasting().objects.entry(order.address.clone()).or_default();
+                let before = self.memory.ledger().record(&order.address);
+                let ledger = self.memory.lasting();
+                ledger.outlive(&before);
+                let record = ledger.objects.entry(order.address.clone()).or_default();
                 record.incarnation = Some(incarnation.as_ref().clone());
                 record.since = Some(now.clone());
                 self.news.started(&order.address);
             }
             // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
             (Outcome::Done(_), Action::Kill(fence)) => {
+                let before = self.memory.ledger().record(&order.address);
                 let ledger = self.memory.lasting();
+                ledger.outlive(&before);
                 match ledger.objects.get_mut(&order.address) {
                     // Ended because it did nothing any more: its restart counts as after a crash.
                     Some(record) if record.stuck.is_some() => record.incarnation = None,
@@ -336,6 +359,12 @@ impl<W: World> Reconciler<W> {
                 }
                 ledger.restarts.remove(&order.address);
                 ledger.approvals.remove(&fence.life());
+            }
+            (Outcome::Failed(_) | Outcome::Refused(_), Action::Reap(quarry)) => {
+                self.take_back_reaping(&order.address, quarry, now);
+            }
+            (Outcome::Done(_), Action::Reap(quarry)) => {
+                self.memory.lasting().approvals.remove(&quarry.life());
             }
             (_, Action::Kill(_)) => {
                 if let Some(record) = self.memory.lasting().objects.get_mut(&order.address) {

@@ -13,7 +13,7 @@ use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, Naming, RestartPolicy, TownToml,
+    MailTable, Naming, OrphansTable, RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
@@ -46,6 +46,9 @@ pub struct Policy {
     pub crash_loop: CrashLoopTable,
     /// Ceilings.
     pub limits: LimitsTable,
+    /// Processes that outlived their terminals or their agents.
+    #[serde(default)]
+    pub orphans: OrphansTable,
     /// Timing of the controller.
     pub controller: ControllerTable,
     /// How beads are asked for. No plan is made from this or from what follows.
@@ -68,6 +71,7 @@ impl From<&TownToml> for Policy {
             backoff: toml.backoff.clone(),
             crash_loop: toml.crash_loop.clone(),
             limits: toml.limits.clone(),
+            orphans: toml.orphans.clone(),
             controller: toml.controller.clone(),
             beads: toml.beads.clone(),
             feed: toml.feed.clone(),
@@ -213,6 +217,7 @@ impl Desired {
         Wants {
             heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
+            root: self.root.clone(),
             names: self.objects.values().map(|object| object.recipe.session.clone()).collect(),
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
             past,

@@ -9,6 +9,7 @@ mod backoff;
 mod beats;
 mod letters;
 mod opening;
+mod orphans;
 mod record;
 mod store;
 
@@ -17,5 +18,6 @@ pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
+pub use orphans::{Lingering, Over};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

@@ -8,8 +8,8 @@ use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
 use super::{
-    Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, places, processes,
-    screen,
+    Life, Look, Observed, Orphan, Pane, PastProcess, Server, ServerUp, Session, Wants, heartbeats, orphans,
+    places, processes, screen,
 };
 use crate::machine::Machine;
 use crate::model::{IncarnationId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
@@ -41,6 +41,10 @@ impl<M: Machine> Look for Host<M> {
         self.machine.now()
     }
 
+    fn search(&self, wants: &Wants, server: &Server) -> Seen<Vec<Orphan>> {
+        orphans::look(&self.machine, wants, server)
+    }
+
     async fn look(&self, wants: &Wants) -> Observed {
         let server = match self.server(wants).await {
             Ok(server) => Seen::Known(server),
@@ -66,6 +70,7 @@ impl<M: Machine> Look for Host<M> {
                 .collect(),
             past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
             past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
+            orphans: None,
         }
     }
 }

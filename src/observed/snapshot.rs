@@ -11,6 +11,7 @@ use crate::model::{
     TownId,
 };
 
+use super::orphans::Orphan;
 use super::screen::Screen;
 
 /// What a look is for.
@@ -18,6 +19,8 @@ use super::screen::Screen;
 pub struct Wants {
     /// The town whose sessions are ours.
     pub town: TownId,
+    /// Its root.
+    pub root: PathBuf,
     /// Session names that our objects would use; an unlabelled session with such a name is asked for gt's environment.
     pub names: BTreeSet<String>,
     /// Where each object would be started.
@@ -87,6 +90,9 @@ pub struct Observed {
     pub past: BTreeMap<Address, Seen<bool>>,
     /// Whether the remembered tmux server still lives; `None` if none is remembered.
     pub past_server: Option<Seen<bool>>,
+    /// Processes of this town that are in no pane of the server; `None` if nobody searched for them.
+    #[serde(default)]
+    pub orphans: Option<Seen<Vec<Orphan>>>,
 }
 
 /// The tmux server at the town's socket.
@@ -226,6 +232,9 @@ pub struct Claim {
     pub gtctl_town: Option<String>,
     /// `GTCTL_OBJECT`
     pub gtctl_object: Option<String>,
+    /// `GTCTL_INCARNATION`
+    #[serde(default)]
+    pub gtctl_incarnation: Option<String>,
 }
 
 /// Whether an object could be started where it should.

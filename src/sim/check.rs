@@ -11,7 +11,7 @@ use crate::desired::Policy;
 use crate::ledger::{Cause, wait_after};
 use crate::model::{Address, ProcessId, Seen, SpecHash};
 use crate::observed::Server;
-use crate::plan::{Action, Fence, LaunchInto};
+use crate::plan::{Action, Fence, LaunchInto, Quarry};
 
 /// A law that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +188,7 @@ impl Checker {
                 }
                 LaunchInto::NewSession => None,
             },
+            Action::Reap(quarry) => return reaped(process, made, label, quarry, order),
             Action::Nudge { .. } | Action::Adopt(_) => None,
         };
         let Some(fence) = fence else {
@@ -246,6 +247,7 @@ impl Checker {
             Action::Start(launch) | Action::Restart(launch) => {
                 matches!(launch.into, LaunchInto::Replacing(_))
             }
+            Action::Reap(_) => true,
             Action::Nudge { .. } | Action::Adopt(_) => false,
         };
         let stops = orders.iter().filter(lives_ended).count();
@@ -285,6 +287,23 @@ impl Checker {
         self.starts.clear();
         self.all_starts.clear();
     }
+}
+
+/// Who is reaped is of that object, nobody's own, and in no pane that a person could look at.
+fn reaped(
+    process: ProcessId,
+    made: Option<&Made>,
+    label: &str,
+    quarry: &Quarry,
+    order: &Order,
+) -> Result<(), Violation> {
+    let how = || format!("{process:?} {made:?} ended by {order:?}");
+    let is_of_it =
+        made.is_some_and(|made| made.object.as_ref() == Some(&order.address) && made.by != Actor::Person);
+    holds("law 2: ours only", is_of_it, how)?;
+    holds("law 3: only what was planned against is ended", label.is_empty(), how)?;
+    let is_it = process == quarry.orphan().process || made.is_some_and(|made| !made.is_agent);
+    holds("law 3: only what was planned against is ended", is_it, how)
 }
 
 /// The window of the ceiling on starts.

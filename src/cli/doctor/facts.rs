@@ -146,6 +146,7 @@ pub async fn gather(context: &Context) -> Facts {
                 heartbeats: BTreeMap::new(),
                 openings: Default::default(),
                 town: context.root.id(),
+                root: root.clone(),
                 names: BTreeSet::new(),
                 places: BTreeMap::new(),
                 past: BTreeMap::new(),

@@ -115,6 +115,7 @@ pub fn of_desired(desired: Desired) -> Given {
         places: desired.objects.keys().map(|address| (address.clone(), place())).collect(),
         past: BTreeMap::new(),
         past_server: None,
+        orphans: None,
     };
     Given { desired, observed, ledger: Ledger::default(), options: Options::default(), next: 1 }
 }

@@ -7,6 +7,7 @@ mod holds;
 mod laws;
 mod opening;
 mod order;
+mod orphans;
 mod ownership;
 mod raw;
 mod restraint;

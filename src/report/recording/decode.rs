@@ -146,6 +146,7 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         away,
         heartbeats,
         past,
+        orphans,
         records,
         ledger,
         verdicts,
@@ -183,6 +184,7 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
             heartbeats: map(old.heartbeats, heartbeats)?,
             past: map(old.past, past)?,
             past_server: server.past_server,
+            orphans: orphans.map(Cow::into_owned),
         },
         ledger: memory.with(map(old.records, records)?),
         options,
@@ -217,8 +219,18 @@ struct Old {
 impl Old {
     fn of(before: Recorded) -> Self {
         let Recorded { number: _, desired, observed, ledger, options: _, decided } = before;
-        let Observed { at: _, awake: _, away: _, socket, mut server, places, heartbeats, past, past_server } =
-            observed;
+        let Observed {
+            at: _,
+            awake: _,
+            away: _,
+            socket,
+            mut server,
+            places,
+            heartbeats,
+            past,
+            past_server,
+            orphans: _,
+        } = observed;
         let sessions = match &mut server {
             Seen::Known(Server::Up(up)) => std::mem::take(&mut up.sessions),
             Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => Vec::new(),

@@ -133,6 +133,7 @@ pub fn look(bytes: &[u8]) -> Verdict {
         Host::new(world.answering(Some(0), environments, ""), Socket::new("default"), Duration::from_secs(5));
     let wants = Wants {
         town: TownId::from_hex("0123456789ab").unwrap(),
+        root: "/t".into(),
         names: BTreeSet::from(["gt-r-witness".to_owned(), "hq-deacon".to_owned()]),
         places: BTreeMap::new(),
         heartbeats: BTreeMap::new(),

@@ -68,6 +68,12 @@ const RANGES: &[Range] = &[
         "a shorter wait is no end of a crash loop",
     ),
     range(
+        ["orphans", "grace"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "an agent whose terminal has just closed may be about to end",
+    ),
+    range(
         ["controller", "resync"],
         Period::seconds(1),
         Period::seconds(HOUR),
