@@ -188,7 +188,12 @@ impl Checker {
                 }
                 LaunchInto::NewSession => None,
             },
-            Action::Reap(quarry) => return reaped(process, made, label, quarry, order),
+            Action::Reap(quarry) => {
+                if made.is_some_and(|made| made.is_agent) {
+                    self.counts.entry(order.address.clone()).or_default().stops += 1;
+                }
+                return reaped(process, made, label, quarry, order);
+            }
             Action::Nudge { .. } | Action::Adopt(_) => None,
         };
         let Some(fence) = fence else {
