@@ -323,12 +323,12 @@ pub enum Gate {
     NotBefore(Stamp),
 }
 
-/// A session that is not managed.
+/// A session that is not managed, or a process of ours without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmanaged {
-    /// Its name.
+    /// Its name; `process 1234` for a process.
     pub session: String,
-    /// Its id.
+    /// Its id; for a process what the kernel calls it.
     pub id: String,
     /// What it is.
     pub why: String,

@@ -84,7 +84,7 @@ fn without_session(
     if !options.prune {
         unmanaged.extend(survivors.iter().map(|orphan| Unmanaged {
             session: format!("process {}", orphan.process),
-            id: String::new(),
+            id: orphan.name.clone(),
             why: format!("{address}, which no file lists any more, and whose terminal is gone"),
             ours: true,
         }));

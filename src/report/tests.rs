@@ -185,6 +185,7 @@ fn a_plan_as_json() {
     {
       "at": "2023-11-16T02:00:00Z",
       "format-version": 1,
+      "orphans": [],
       "refusal": null,
       "summary": {
         "held": 1,
