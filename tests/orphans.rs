@@ -6,9 +6,9 @@
 mod common;
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{Fake, Life, SOON, TestTown, agents, proc};
+use common::{Fake, Life, RunningController, SOON, TestTown, agents, proc};
 use rustix::process::Signal;
 
 const SCRIBE: &str = "sessions/scribe";
@@ -33,6 +33,16 @@ fn started_and_not_recorded(town: &TestTown) -> Life {
     assert!(ledger.contains("\"incarnation\": null"), "it has been recorded: {ledger}");
     town.set("controller", "settle = '100ms'");
     Life::of(town.pids(SCRIBE)[0]).expect("it lives")
+}
+
+/// Lets a controller look again and again for so long.
+fn passes_for(town: &TestTown, controller: &RunningController<'_>, length: Duration) {
+    let begun = Instant::now();
+    town.wait_until("time has passed", SOON, || {
+        controller.passes(1);
+        begun.elapsed() > length
+    });
+    controller.passes(1);
 }
 
 fn lives(town: &TestTown) -> Vec<Life> {
@@ -135,8 +145,7 @@ fn s68_what_an_agent_leaves_behind_is_reported_and_ended_only_if_that_is_asked_f
     assert!(child.is_alive(), "it looks like an agent without a terminal, and is none");
     town.gtctl(&["doctor"]).says(&child.pid.to_string()).says("left behind");
 
-    controller.passes(2);
-    std::thread::sleep(Duration::from_secs(2));
+    passes_for(&town, &controller, Duration::from_secs(2));
     controller.passes(2);
     assert!(child.is_alive());
 
@@ -212,10 +221,7 @@ fn s02_whoever_has_no_mark_or_another_one_or_a_terminal_is_left_alone() {
     town.wait_until("the server is gone", SOON, || !server.is_alive());
     agent.kill();
     town.wait_until("it is back", REAPED, || town.start_count(SCRIBE) == 2);
-    for _ in 0..3 {
-        controller.passes(1);
-        std::thread::sleep(Duration::from_millis(700));
-    }
+    passes_for(&town, &controller, Duration::from_secs(2));
     let dead: Vec<&Life> = protected.iter().filter(|life| !life.is_alive()).collect();
     assert!(dead.is_empty(), "{dead:?}");
     tmux(&["kill-server"]);
@@ -229,7 +235,8 @@ fn law_7_a_dry_run_shows_it_and_signals_nobody() {
     // Seen for the first time, it is only remembered.
     town.once().says("detached");
     assert!(agent.is_alive());
-    std::thread::sleep(Duration::from_millis(1200));
+    let seen = Instant::now();
+    town.wait_until("its grace has passed", SOON, || seen.elapsed() > Duration::from_millis(1200));
 
     let plan = town.plan();
     assert_eq!((plan.decision(SCRIBE), plan.reason(SCRIBE)), ("reap", "orphaned"));
@@ -255,7 +262,8 @@ fn what_no_file_lists_is_reported_and_ended_by_prune() {
     town.gtctl(&["status"]).says(&format!("process {}", agent.pid));
     town.gtctl(&["reconcile", "--prune"]);
     assert!(agent.is_alive(), "never at first sight");
-    std::thread::sleep(Duration::from_millis(1200));
+    let seen = Instant::now();
+    town.wait_until("its grace has passed", SOON, || seen.elapsed() > Duration::from_millis(1200));
     town.gtctl(&["reconcile", "--prune"]);
     assert!(!agent.is_alive());
 }

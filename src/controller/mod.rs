@@ -26,6 +26,7 @@ mod reconciler;
 pub mod requests;
 mod rhythm;
 pub mod run;
+mod sight;
 pub mod socket;
 mod supervisor;
 mod watch;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::clock::TICKS_PER_SECOND;
 use super::fate::{Fate, Fates, Point};
 use super::processes::Process;
-use super::world::{Actor, Deed, World, after_env, executable_of, name_of};
+use super::world::{Actor, Deed, World, after_env, executable_of};
 use crate::machine::{
     Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal, Socket,
     TmuxError,
@@ -320,17 +320,7 @@ impl Machine for SimMachine {
         if let Fate::Refused(why) = self.fate(Point::Probe) {
             return Seen::unknown(why);
         }
-        let shared = self.shared();
-        let living = shared.world.processes.iter().filter(|process| process.lives());
-        let listed = living.map(|process| Listed {
-            id: process.id,
-            parent: process.parent,
-            own: true,
-            leads: process.leader == process.id,
-            terminal: process.terminal,
-            name: name_of(&process.program.arguments),
-        });
-        Seen::Known(listed.collect())
+        Seen::Known(self.shared().world.listed())
     }
 
     fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {

@@ -10,7 +10,7 @@ use super::disk::{File, SimDisk};
 use super::places::Places;
 use super::processes::{INIT, Process, Processes, Program, Temper};
 use super::tmux::SimTmux;
-use crate::machine::{Reply, Signal};
+use crate::machine::{Listed, Reply, Signal};
 use crate::model::{Address, Exit, ProcessId};
 
 /// Everything outside gtctl.
@@ -289,6 +289,20 @@ impl World {
         self.actor = actor;
     }
 
+    /// The table of all processes.
+    pub fn listed(&self) -> Vec<Listed> {
+        let living = self.processes.iter().filter(|process| process.lives());
+        let listed = living.map(|process| Listed {
+            id: process.id,
+            parent: process.parent,
+            own: true,
+            leads: process.leader == process.id,
+            terminal: process.terminal,
+            name: name_of(&process.program.arguments),
+        });
+        listed.collect()
+    }
+
     /// Whether this very process lives.
     pub fn is_alive(&self, id: ProcessId) -> bool {
         self.processes.is_alive(id)
@@ -372,7 +386,7 @@ pub fn after_env(arguments: &[String]) -> &[String] {
 }
 
 /// What the kernel would call a process that runs a command.
-pub fn name_of(arguments: &[String]) -> String {
+fn name_of(arguments: &[String]) -> String {
     let program = program_of(arguments);
     program.rsplit('/').next().unwrap_or(program).chars().take(15).collect()
 }

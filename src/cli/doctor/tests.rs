@@ -146,7 +146,7 @@ fn s68_whoever_outlived_its_terminal_or_its_agent_is_told_with_the_command_that_
     ] {
         let found = told(kind, false);
         assert_eq!(found.level, level, "{found:?}");
-        assert!(found.text.contains("process 77 (scribe) of sessions/scribe, 1m 30s old"), "{found:?}");
+        assert!(found.text.contains("process 77 (scribe) of sessions/scribe, 1m30s old"), "{found:?}");
         assert!(found.text.contains(word), "{found:?}");
         assert!(found.hint.is_some_and(|hint| hint.contains("`kill 77`")));
     }
