@@ -16,6 +16,7 @@ mod starts;
 mod states;
 mod stuck;
 mod survivors;
+mod tables;
 mod unmanaged;
 mod wake;
 mod words;
