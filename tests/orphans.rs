@@ -188,19 +188,33 @@ fn s02_whoever_has_no_mark_or_another_one_or_a_terminal_is_left_alone() {
     let argv = Fake::Named("claude").command(town.root());
     let begin = |marked: bool, change: &dyn Fn(&mut Command)| {
         let mut command = Command::new("setsid");
-        command.args(&argv);
         for (name, value) in marks.iter().filter(|(name, _)| marked && name.starts_with("GTCTL_")) {
             command.env(name, value);
         }
         change(&mut command);
         Stranger::begin(command)
     };
+    let like_an_agent = |command: &mut Command| _ = command.args(&argv);
     let strangers = [
-        begin(false, &|_| ()),
-        begin(true, &|command| _ = command.env("GTCTL_TOWN", "ffffffffffff")),
-        begin(true, &|command| _ = command.env_remove("GTCTL_TOWN")),
-        begin(true, &|command| _ = command.env("GTCTL_OBJECT", "sessions/nobody")),
+        begin(false, &like_an_agent),
+        begin(true, &|command| like_an_agent(command.env("GTCTL_TOWN", "ffffffffffff"))),
+        begin(true, &|command| like_an_agent(command.env_remove("GTCTL_TOWN"))),
+        begin(true, &|command| like_an_agent(command.env("GTCTL_OBJECT", "sessions/nobody"))),
     ];
+    // The one that all this is about: everything of the agent's, and no terminal.
+    let left_behind = begin(true, &like_an_agent);
+    // One that keeps a terminal open for somebody, as an editor or `ssh` does, with whoever is in that; both have the very marks of the agent.
+    let in_terminal = town.path("in-terminal");
+    let keeper = begin(true, &|command| {
+        let inner = format!("echo $$ >'{}'; exec '{}' 100000", in_terminal.display(), argv[0]);
+        command.args(["script", "-q", "-c", &inner, "/dev/null"]);
+    });
+    // One of another user; only a superuser can make one.
+    let of_nobody = rustix::process::geteuid().is_root().then(|| {
+        begin(true, &|command| {
+            command.args(["setpriv", "--reuid", "65534", "--clear-groups", "sleep", "100000"]);
+        })
+    });
     // One with the very marks of the agent, in a terminal of another tmux server; whoever started that had them, too.
     let tmux = |args: &[&str]| {
         let mut command = Command::new("tmux");
@@ -211,16 +225,21 @@ fn s02_whoever_has_no_mark_or_another_one_or_a_terminal_is_left_alone() {
     let pid_file = town.path("their-pid");
     let line = format!("echo $$ >'{}'; exec '{}' 100000", pid_file.display(), argv[0]);
     tmux(&["new-session", "-d", "sh", "-c", &line]);
-    let theirs = || std::fs::read_to_string(&pid_file).ok()?.trim().parse().ok().and_then(Life::of);
-    town.wait_until("it runs in another tmux", SOON, || theirs().is_some());
+    let written = |file| std::fs::read_to_string(file).ok()?.trim().parse().ok().and_then(Life::of);
+    town.wait_until("it runs in another tmux", SOON, || written(&pid_file).is_some());
+    town.wait_until("the other one runs too", SOON, || written(&in_terminal).is_some());
     let mut protected: Vec<Life> = strangers.iter().map(Stranger::life).collect();
-    protected.push(theirs().unwrap());
+    protected.extend([keeper.life(), written(&pid_file).unwrap(), written(&in_terminal).unwrap()]);
+    protected.extend(of_nobody.iter().map(Stranger::life));
 
     // Its server and its agent end: everything is searched, and what it left behind would be ended.
     server.kill();
     town.wait_until("the server is gone", SOON, || !server.is_alive());
     agent.kill();
     town.wait_until("it is back", REAPED, || town.start_count(SCRIBE) == 2);
+    town.wait_until("what it left behind is ended", REAPED, || {
+        Life::of(left_behind.0.id().cast_signed()).is_none()
+    });
     passes_for(&town, &controller, Duration::from_secs(2));
     let dead: Vec<&Life> = protected.iter().filter(|life| !life.is_alive()).collect();
     assert!(dead.is_empty(), "{dead:?}");
