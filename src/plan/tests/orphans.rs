@@ -50,6 +50,9 @@ fn table(mut given: Given, orphans: &[Orphan]) -> Given {
     given
 }
 
+/// What is different with it.
+type Change = fn(&mut Orphan);
+
 /// A town whose agent lost its terminal, with `change` made to what the table shows of it.
 fn changed(text: &str, change: impl FnOnce(&mut Orphan)) -> Given {
     let given = town(text);
@@ -130,7 +133,7 @@ fn law_1_a_table_that_cannot_be_read_starts_nothing_and_ends_nobody() {
 
 #[test]
 fn law_2_what_proves_nothing_is_no_agent_of_ours() {
-    let strangers: [(&str, fn(&mut Orphan)); 6] = [
+    let strangers: [(&str, Change); 6] = [
         ("no mark", |orphan| orphan.claim = Claim::default()),
         ("another town", |orphan| orphan.claim.gtctl_town = Some(other_town().to_string())),
         ("another object", |orphan| orphan.claim.gtctl_object = Some("mayor".to_owned())),
