@@ -131,6 +131,30 @@ fn law_4_an_agent_that_nobody_has_recorded_is_not_doubled_when_its_server_ends()
 }
 
 #[test]
+fn an_agent_that_nobody_has_recorded_and_that_is_not_to_be_started_again_is_ended_all_the_same() {
+    let mut reaped = 0;
+    for (at, what) in (0..30).flat_map(|at| BLOWS.map(|what| (at, what))) {
+        let mut plot = deaf();
+        plot.sessions[0].restart = "never";
+        let mut stage = Stage::new(plot, 100..=30_000, Choices::replayed(Vec::new()), false);
+        stage.script(Some(Script { at, what }));
+        stage.start_controller();
+        let mut steps = 0;
+        while stage.shared().fates.effects <= at && steps < 200 {
+            stage.moves(1).unwrap();
+            steps += 1;
+        }
+        stage.kill_controllers();
+        stage.befalls(Mishap::SessionKilled).unwrap();
+        // At rest nothing of what is finished lives.
+        stage.come_to_rest().unwrap_or_else(|broken| panic!("{what:?} at {at}: {broken}"));
+        let counts = stage.report().counts;
+        reaped += counts.values().map(|counts| counts.stops).sum::<u64>();
+    }
+    assert!(reaped > 20, "only {reaped} agents were out of sight");
+}
+
+#[test]
 fn law_11_a_ledger_cut_at_any_byte_starts_nothing_and_stops_nothing() {
     let mut stage = Stage::new(two(), 100..=30_000, Choices::replayed(Vec::new()), false);
     stage.start_controller();

@@ -4,12 +4,44 @@ use std::collections::BTreeSet;
 
 use super::reconciler::{Pass, Reconciler};
 use super::world::World;
-use crate::model::{Address, ProcessId, Seen, Stamp};
-use crate::plan::{Force, Quarry};
+use crate::model::{Address, ProcessId, Reason, Seen, Stamp};
+use crate::plan::{Force, Plan, Quarry, State, Verdict};
 
 impl<W: World> Reconciler<W> {
+    /// Whether somebody has no session that had one at the last search, or nobody has searched at all: an earlier process may have died before it could
+    /// remember what it had started, and this one may never have seen what came of a start.
+    pub(super) fn is_unsearched(&self, plan: &Plan) -> bool {
+        let Some(searched) = &self.searched else { return true };
+        let mut without = plan.verdicts.iter().filter(|verdict| has_no_session(verdict));
+        without.any(|verdict| !searched.contains(&verdict.address))
+    }
+
+    /// What is started may be gone again before anybody sees it.
+    pub(super) fn search_again_for(&mut self, address: &Address) {
+        if let Some(searched) = &mut self.searched {
+            searched.remove(address);
+        }
+    }
+
+    /// Takes note of who has been searched for.
+    fn note_search(&mut self, pass: &Pass) {
+        let verdicts = &pass.plan.verdicts;
+        if let Some(Seen::Known(_)) = &pass.observed.orphans {
+            let without = verdicts.iter().filter(|verdict| has_no_session(verdict));
+            self.searched = Some(without.map(|verdict| verdict.address.clone()).collect());
+        } else if let Some(searched) = &mut self.searched {
+            // Who cannot be told has not come back for that.
+            let has_one = |verdict: &&Verdict| {
+                !has_no_session(verdict)
+                    && !matches!(verdict.state, State::Unknown(_) | State::SocketLost { .. })
+            };
+            verdicts.iter().filter(has_one).for_each(|verdict| _ = searched.remove(&verdict.address));
+        }
+    }
+
     /// Takes note of who lingers, if that was looked for, and forgets who does not any more.
     pub(super) fn learn_of_orphans(&mut self, pass: &Pass) {
+        self.note_search(pass);
         let observed = &pass.observed;
         let boot = &observed.at.boot;
         if observed.away.is_some() {
@@ -57,4 +89,11 @@ impl<W: World> Reconciler<W> {
             Force::Kill => one.kill = None,
         });
     }
+}
+
+/// Whether it has no session; one whose start is under way is about to have one.
+fn has_no_session(verdict: &Verdict) -> bool {
+    let has_none =
+        matches!(verdict.state, State::Absent | State::Vanished | State::ServerLost | State::PaneGone { .. });
+    has_none && verdict.because != Reason::InFlight
 }

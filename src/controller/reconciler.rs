@@ -1,6 +1,6 @@
 //! One town being kept: look, plan, learn, record, hand out, note.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{Config, ConfigTrouble};
@@ -45,6 +45,8 @@ pub struct Reconciler<W> {
     recorder: Option<Recorder>,
     /// When it last learnt from a look.
     pub(super) looked: Option<Looked>,
+    /// The objects without a session that have been searched for since they have none; `None` before the first search.
+    pub(super) searched: Option<BTreeSet<Address>>,
 }
 
 impl<W: World> Reconciler<W> {
@@ -63,6 +65,7 @@ impl<W: World> Reconciler<W> {
             before: BTreeMap::new(),
             recorder: None,
             looked: None,
+            searched: None,
         })
     }
 
@@ -116,10 +119,10 @@ impl<W: World> Reconciler<W> {
         let now = observed.at.clone();
         let decide = |observed: &Observed| plan(self.desired(), observed, self.ledger(), self.options, &now);
         let first = decide(&observed);
-        // What runs out of sight is searched for only if something depends on it, and once by each process: an earlier one may have died before it
-        // could remember what it had started.
         let plan = match &observed.server {
-            Seen::Known(server @ (Server::Up(_) | Server::Down)) if first.search || self.looked.is_none() => {
+            Seen::Known(server @ (Server::Up(_) | Server::Down))
+                if first.search || self.is_unsearched(&first) =>
+            {
                 observed.orphans = Some(self.world.search(&wants, server));
                 decide(&observed)
             }
@@ -275,6 +278,7 @@ impl<W: World> Reconciler<W> {
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
         for order in &orders {
             self.memory.volatile().in_flight.insert(order.address.clone());
+            self.search_again_for(&order.address);
             self.news.acted_on(&order.address);
         }
         self.news.tell(self.world.disk(), &events);
