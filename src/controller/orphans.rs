@@ -97,3 +97,60 @@ fn has_no_session(verdict: &Verdict) -> bool {
         matches!(verdict.state, State::Absent | State::Vanished | State::ServerLost | State::PaneGone { .. });
     has_none && verdict.because != Reason::InFlight
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use crate::sim::keeper::{Keeper, Stepped, Wake};
+    use crate::sim::machine::{SOCKETS, Shared, SimMachine};
+    use crate::sim::plot::Plot;
+    use crate::sim::world::World;
+
+    /// Lets a controller do what it can, and time pass, until it has made one more pass.
+    fn pass(keeper: &mut Keeper) {
+        for _ in 0..1000 {
+            match keeper.moves().first() {
+                Some(step) => {
+                    if let Stepped::Passed { .. } = keeper.step(*step) {
+                        return;
+                    }
+                }
+                None => {
+                    let next = keeper.next_moment().unwrap();
+                    let mut shared = keeper.machine.shared();
+                    let wait = next.saturating_sub(shared.world.clock.since_boot());
+                    shared.world.pass(wait);
+                }
+            }
+        }
+        panic!("it makes no pass");
+    }
+
+    #[test]
+    fn law_12_an_idle_pass_searches_nothing_and_a_lost_session_is_searched_for_once() {
+        let plot = Plot::of_sessions(1);
+        let mut world = World::new(100..=999);
+        plot.found(&mut world);
+        let shared = Shared::new(world);
+        let machine = SimMachine::new(Arc::clone(&shared), 1_000_000);
+        let mut keeper = Keeper::start(machine, 1_000_000, plot.root()).unwrap();
+        let searched = |keeper: &Keeper| keeper.last.as_ref().unwrap().observed.orphans.is_some();
+
+        pass(&mut keeper);
+        assert!(searched(&keeper), "its first look");
+        // The start, its outcome, and what follows from that.
+        (0..4).for_each(|_| pass(&mut keeper));
+        for _ in 0..3 {
+            keeper.wake(Wake::Look);
+            pass(&mut keeper);
+            assert!(!searched(&keeper), "all is well");
+        }
+        let socket = Path::new(SOCKETS).join("sim");
+        shared.lock().unwrap().world.tmux(&socket, &["kill-session", "-t", "=s0:"], None);
+        keeper.wake(Wake::Look);
+        pass(&mut keeper);
+        assert!(searched(&keeper), "its session is gone");
+    }
+}
