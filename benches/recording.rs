@@ -154,5 +154,6 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
         past: BTreeMap::new(),
         past_server: None,
         low_memory: None,
+        orphans: None,
     }
 }

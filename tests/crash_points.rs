@@ -10,7 +10,7 @@ use gtctl::sim::choose::Choices;
 use gtctl::sim::disk::File;
 use gtctl::sim::fate::{BLOWS, Script};
 use gtctl::sim::mishap::{Mishap, ledger};
-use gtctl::sim::plot::Plot;
+use gtctl::sim::plot::{Kind, Plot};
 use gtctl::sim::stage::Stage;
 
 /// A town, and what happens to it after it has come to rest for the first time.
@@ -98,6 +98,60 @@ fn a_controller_may_die_and_an_answer_be_lost_at_every_effect() {
     }
     println!("{points} crash points in {} scenarios", SCENARIOS.len());
     assert!(points > 400, "only {points} crash points");
+}
+
+/// A session whose agent ignores the hang-up and TERM.
+fn deaf() -> Plot {
+    let mut plot = one();
+    plot.sessions[0].kind = Kind::Deaf;
+    plot
+}
+
+#[test]
+fn law_4_an_agent_that_nobody_has_recorded_is_not_doubled_when_its_server_ends() {
+    let mut reaped = 0;
+    for (at, what) in (0..30).flat_map(|at| BLOWS.map(|what| (at, what))) {
+        let mut stage = Stage::new(deaf(), 100..=30_000, Choices::replayed(Vec::new()), false);
+        stage.script(Some(Script { at, what }));
+        stage.start_controller();
+        let mut steps = 0;
+        while stage.shared().fates.effects <= at && steps < 200 {
+            stage.moves(1).unwrap();
+            steps += 1;
+        }
+        stage.kill_controllers();
+        stage.befalls(Mishap::ServerKilled).unwrap();
+        // The world itself counts lives, and fails at the second one.
+        stage.come_to_rest().unwrap_or_else(|broken| panic!("{what:?} at {at}: {broken}"));
+        let address: Address = "sessions/s0".parse().unwrap();
+        assert_eq!(stage.shared().world.lives_of(&address).len(), 1, "{what:?} at {at}");
+        reaped += stage.report().counts[&address].stops;
+    }
+    assert!(reaped > 20, "only {reaped} agents were out of sight");
+}
+
+#[test]
+fn an_agent_that_nobody_has_recorded_and_that_is_not_to_be_started_again_is_ended_all_the_same() {
+    let mut reaped = 0;
+    for (at, what) in (0..30).flat_map(|at| BLOWS.map(|what| (at, what))) {
+        let mut plot = deaf();
+        plot.sessions[0].restart = "never";
+        let mut stage = Stage::new(plot, 100..=30_000, Choices::replayed(Vec::new()), false);
+        stage.script(Some(Script { at, what }));
+        stage.start_controller();
+        let mut steps = 0;
+        while stage.shared().fates.effects <= at && steps < 200 {
+            stage.moves(1).unwrap();
+            steps += 1;
+        }
+        stage.kill_controllers();
+        stage.befalls(Mishap::SessionKilled).unwrap();
+        // At rest nothing of what is finished lives.
+        stage.come_to_rest().unwrap_or_else(|broken| panic!("{what:?} at {at}: {broken}"));
+        let counts = stage.report().counts;
+        reaped += counts.values().map(|counts| counts.stops).sum::<u64>();
+    }
+    assert!(reaped > 20, "only {reaped} agents were out of sight");
 }
 
 #[test]

@@ -58,9 +58,11 @@ fn a_healthy_town_has_one_good_line_for_each_check_and_nothing_is_touched() {
     town.wait_until("the controller rests", SOON, || town.gtctl(&["status"]).code == Some(0));
     let before = town.files();
 
-    let (all, ran) = findings(&town);
+    let (mut all, ran) = findings(&town);
 
     let ran = ran.exits(0);
+    // Whoever runs the tests may have agents of their own.
+    all.retain(|one| !one["text"].as_str().unwrap().starts_with("named like an agent"));
     let checks: Vec<&str> = all.iter().map(|one| one["check"].as_str().unwrap()).collect();
     let expected = [
         "tmux",
@@ -69,6 +71,7 @@ fn a_healthy_town_has_one_good_line_for_each_check_and_nothing_is_touched() {
         "controller",
         "leftovers",
         "servers",
+        "orphans",
         "names",
         "stale files",
         "service",
@@ -76,7 +79,8 @@ fn a_healthy_town_has_one_good_line_for_each_check_and_nothing_is_touched() {
     ];
     assert_eq!(checks, expected);
     assert!(all.iter().all(|one| one["level"] == "ok" && one["hint"].is_null()), "{ran}");
-    assert_eq!(town.gtctl(&["doctor"]).exits(0).stdout.lines().count(), expected.len());
+    let told = town.gtctl(&["doctor"]).exits(0).stdout;
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), expected.len());
     assert_eq!(town.files(), before, "nothing was written");
     assert_eq!(town.lives(&[SCRIBE]), agent);
 

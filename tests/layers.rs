@@ -310,6 +310,17 @@ fn law_3_only_presence_makes_fences() {
 }
 
 #[test]
+fn law_3_only_the_search_for_orphans_makes_quarries() {
+    let makes = |file: &&File| {
+        let made =
+            |line: &str| line.contains("Quarry {") && !line.contains("struct") && !line.contains("impl");
+        file.without_tests().lines().any(made)
+    };
+    let makers: Vec<String> = files().iter().filter(makes).map(|file| file.path.clone()).collect();
+    assert_eq!(makers, ["plan/orphans.rs"]);
+}
+
+#[test]
 fn a_file_has_one_subject_and_a_length_to_match() {
     let is_excepted = |path: &str| LONGER.iter().any(|(longer, _)| *longer == path);
     let files = files();

@@ -6,6 +6,7 @@
 mod adopt;
 pub mod fence;
 pub mod nudge;
+mod reap;
 mod start;
 mod stop;
 
@@ -128,6 +129,7 @@ impl<M: Machine> Do for Host<M> {
             Action::Kill(fence) => stop::stop(self, fence, order.stop_timeout).await,
             Action::Nudge { fence, text } => nudge::nudge(self, order, fence, text).await,
             Action::Adopt(fence) => adopt::adopt(self, order, fence).await,
+            Action::Reap(quarry) => reap::reap(self, quarry, order.stop_timeout).await,
         }
     }
 

@@ -106,6 +106,9 @@ fn tell(context: &Context, progress: &Progress<'_>) {
             Action::Kill(_) => format!("{}: stopping ...", order.address),
             Action::Nudge { .. } => format!("{}: nudging ...", order.address),
             Action::Adopt(_) => format!("{}: adopting ...", order.address),
+            Action::Reap(quarry) => {
+                format!("{}: ending process {} ...", order.address, quarry.orphan().process)
+            }
         },
         Progress::Ended(order, outcome) => match (&order.action, outcome) {
             (Action::Start(_) | Action::Restart(_), Outcome::Done(Some(incarnation))) => {
@@ -116,6 +119,9 @@ fn tell(context: &Context, progress: &Progress<'_>) {
             }
             (Action::Kill(_), Outcome::Done(_)) => format!("{}: gone", order.address),
             (Action::Adopt(_), Outcome::Done(_)) => format!("{}: adopted", order.address),
+            (Action::Reap(quarry), Outcome::Done(_)) => {
+                format!("{}: process {} is gone", order.address, quarry.orphan().process)
+            }
             (_, outcome) => format!("{}: {} {outcome}", order.address, order.action.word()),
         },
     };

@@ -108,7 +108,17 @@ fn effective(files: &TownFiles, desired: &Desired) -> Vec<(String, Value, Origin
     let toml = files.town.as_ref().map_or(&default, |town| &town.toml);
     let value = serde_json::to_value(toml).unwrap_or_default();
     let mut settings = Vec::new();
-    for table in ["town", "defaults", "backoff", "crash-loop", "limits", "controller", "boot"] {
+    for table in [
+        "town",
+        "defaults",
+        "backoff",
+        "crash-loop",
+        "usage-limit",
+        "limits",
+        "orphans",
+        "controller",
+        "boot",
+    ] {
         let Some(keys) = value.get(table).and_then(Value::as_object) else { continue };
         for (key, value) in keys {
             let position = files.town.as_ref().and_then(|town| town.positions.of(&[table, key]));

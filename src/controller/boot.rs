@@ -131,7 +131,7 @@ impl BootStatus {
             Decision::Step(step) => match step.action {
                 Action::Start(_) | Action::Restart(_) => ("start", String::new()),
                 Action::Nudge { .. } => ("nudge", String::new()),
-                Action::Kill(_) => ("restart", String::new()),
+                Action::Kill(_) | Action::Reap(_) => ("restart", String::new()),
                 Action::Adopt(_) => ("nothing", String::new()),
             },
             Decision::Held if !deacon.because.is_wish() => {

@@ -192,7 +192,7 @@ impl Totals {
             Action::Start(_) => self.started += 1,
             Action::Restart(_) => self.restarted += 1,
             Action::Nudge { .. } => self.nudged += 1,
-            Action::Kill(_) => self.killed += 1,
+            Action::Kill(_) | Action::Reap(_) => self.killed += 1,
             Action::Adopt(_) => self.adopted += 1,
         }
     }

@@ -7,11 +7,12 @@ use super::config::{Config, ConfigTrouble};
 use super::memory::Memory;
 use super::news::News;
 use super::openings;
+use super::sight::server_to_remember;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
-use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
+use crate::ledger::{FileSeen, Ledger, Looked, Record};
+use crate::model::{Address, Incarnation, IncarnationId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, endings, plan, poke_text};
 use crate::report::events::{Event, EventLog, Kind};
@@ -44,6 +45,8 @@ pub struct Reconciler<W> {
     recorder: Option<Recorder>,
     /// When it last learnt from a look.
     pub(super) looked: Option<Looked>,
+    /// The objects without a session that have been searched for since they have none; `None` before the first search.
+    pub(super) searched: Option<BTreeSet<Address>>,
 }
 
 impl<W: World> Reconciler<W> {
@@ -62,6 +65,7 @@ impl<W: World> Reconciler<W> {
             before: BTreeMap::new(),
             recorder: None,
             looked: None,
+            searched: None,
         })
     }
 
@@ -107,12 +111,23 @@ impl<W: World> Reconciler<W> {
 
     /// Looks and plans. No side effects: this is all that a dry run does (law 7).
     pub async fn look(&self) -> Pass {
-        let mut observed = self.world.look(&self.wants()).await;
+        let wants = self.wants();
+        let mut observed = self.world.look(&wants).await;
         let resync = self.desired().policy.controller.resync.get();
         let looked = self.looked.as_ref();
         observed.away = looked.and_then(|looked| looked.away(&observed.at.boot, observed.awake, resync));
         let now = observed.at.clone();
-        let plan = plan(self.desired(), &observed, self.ledger(), self.options, &now);
+        let decide = |observed: &Observed| plan(self.desired(), observed, self.ledger(), self.options, &now);
+        let first = decide(&observed);
+        let plan = match &observed.server {
+            Seen::Known(server @ (Server::Up(_) | Server::Down))
+                if first.search || self.is_unsearched(&first) =>
+            {
+                observed.orphans = Some(self.world.search(&wants, server));
+                decide(&observed)
+            }
+            _ => first,
+        };
         Pass { observed, plan }
     }
 
@@ -194,6 +209,7 @@ impl<W: World> Reconciler<W> {
                 self.memory.lasting().files.insert(file, FileSeen { since: now.clone() });
             }
         }
+        self.learn_of_orphans(pass);
         self.hear(pass);
         self.drop_void_requests(pass);
         let endings = endings(&self.config.desired, &pass.observed, self.memory.ledger(), now);
@@ -203,7 +219,10 @@ impl<W: World> Reconciler<W> {
         if openings::any_is_over(self.ledger(), pass) {
             openings::end(self.memory.lasting(), pass);
         }
-        let stops = pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_)));
+        let stops =
+            pass.plan.steps().any(|(_, step)| matches!(step.action, Action::Kill(_) | Action::Reap(_)));
+        // What was told to end and has not is still being stopped.
+        let stops = stops || self.ledger().lingering.values().flatten().any(|one| one.term.is_some());
         let is_seen = |verdict: &Verdict| {
             !verdict.because.is_unknown()
                 && !matches!(verdict.state, State::Adoptable { .. } | State::Unknown(_))
@@ -239,7 +258,8 @@ impl<W: World> Reconciler<W> {
     pub fn commit(&mut self, pass: &Pass, wanted: impl Fn(&Address, &Action) -> bool) -> Vec<Order> {
         let now = &pass.observed.at;
         let turn = |(verdict, step): &(&Verdict, &Step)| {
-            step.gate == Gate::Ready && wanted(&verdict.address, &step.action)
+            let is_blind = pass.plan.search && step.action.launch().is_some();
+            step.gate == Gate::Ready && !is_blind && wanted(&verdict.address, &step.action)
         };
         let steps: Vec<(&Verdict, &Step)> = pass.plan.steps().filter(turn).collect();
         let before = (!steps.is_empty()).then(|| self.memory.ledger().clone());
@@ -252,8 +272,9 @@ impl<W: World> Reconciler<W> {
         }
         if !self.memory.save(self.world.disk()) {
             // What cannot be remembered as begun could be done twice.
-            let needs_memory =
-                |action: &Action| action.launch().is_some() || matches!(action, Action::Nudge { .. });
+            let needs_memory = |action: &Action| {
+                action.launch().is_some() || matches!(action, Action::Nudge { .. } | Action::Reap(_))
+            };
             handed.retain(|(order, _)| !needs_memory(&order.action));
             if let Some(before) = before {
                 self.memory.take_back(before);
@@ -262,6 +283,7 @@ impl<W: World> Reconciler<W> {
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
         for order in &orders {
             self.memory.volatile().in_flight.insert(order.address.clone());
+            self.search_again_for(&order.address);
             self.news.acted_on(&order.address);
         }
         self.news.tell(self.world.disk(), &events);
@@ -298,6 +320,7 @@ impl<W: World> Reconciler<W> {
                     record.stuck = Some(*silent);
                 }
             }
+            Action::Reap(quarry) => self.record_reaping(&order.address, quarry, pass),
             Action::Adopt(_) => {}
         }
     }
@@ -329,14 +352,19 @@ impl<W: World> Reconciler<W> {
         self.memory.volatile().in_flight.remove(&order.address);
         match (outcome, &order.action) {
             (Outcome::Done(Some(incarnation)), Action::Start(_) | Action::Restart(_)) => {
-                let record = self.memory.lasting().objects.entry(order.address.clone()).or_default();
+                let before = self.memory.ledger().record(&order.address);
+                let ledger = self.memory.lasting();
+                ledger.outlive(&before);
+                let record = ledger.objects.entry(order.address.clone()).or_default();
                 record.incarnation = Some(incarnation.as_ref().clone());
                 record.since = Some(now.clone());
                 self.news.started(&order.address);
             }
             // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
             (Outcome::Done(_), Action::Kill(fence)) => {
+                let before = self.memory.ledger().record(&order.address);
                 let ledger = self.memory.lasting();
+                ledger.outlive(&before);
                 match ledger.objects.get_mut(&order.address) {
                     // Another life was seen meanwhile, and is still there to be looked for.
                     Some(record) if record.incarnation.as_ref().is_some_and(|life| !fence.is_of(life)) => {
@@ -349,6 +377,12 @@ impl<W: World> Reconciler<W> {
                 }
                 ledger.restarts.remove(&order.address);
                 ledger.approvals.remove(&fence.life());
+            }
+            (Outcome::Failed(_) | Outcome::Refused(_), Action::Reap(quarry)) => {
+                self.take_back_reaping(&order.address, quarry, now);
+            }
+            (Outcome::Done(_), Action::Reap(quarry)) => {
+                self.memory.lasting().approvals.remove(&quarry.life());
             }
             (_, Action::Kill(_)) => {
                 if let Some(record) = self.memory.lasting().objects.get_mut(&order.address) {
@@ -428,29 +462,4 @@ impl<W: World> Reconciler<W> {
     pub fn tell(&self, event: Event) {
         self.news.tell(self.world.disk(), &[event]);
     }
-
-    /// The processes whose end is news.
-    pub fn listen_to(pass: &Pass) -> BTreeSet<ProcessId> {
-        let server = match &pass.observed.server {
-            Seen::Known(Server::Up(server)) => Some(server.id),
-            Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
-        };
-        let agents = pass.plan.verdicts.iter().filter_map(|verdict| match &verdict.state {
-            State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence.process(),
-            State::Detached { process, .. } => Some(*process),
-            _ => None,
-        });
-        agents.chain(server).collect()
-    }
-}
-
-/// The server to remember as the one that the agents are in. While the recorded one lives at another socket, they are still in that one, and
-/// forgetting it would double them.
-fn server_to_remember(pass: &Pass, ledger: &Ledger) -> Option<ServerSeen> {
-    let Seen::Known(Server::Up(server)) = &pass.observed.server else { return None };
-    let boot = Some(pass.observed.at.boot.clone());
-    let seen = ServerSeen { process: server.id, boot, socket: pass.observed.socket.clone() };
-    let moved = ledger.server.as_ref().is_some_and(|known| known.socket != seen.socket);
-    let old_is_gone = matches!(pass.observed.past_server, Some(Seen::Known(false)));
-    (!moved || old_is_gone).then_some(seen)
 }

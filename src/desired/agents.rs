@@ -93,6 +93,11 @@ pub const BUILT_IN: &[Kind] = &[
     Kind::new("vibe", &["vibe", "--agent", "auto-approve"], &["vibe"]).ready(Some("❯ "), 5),
 ];
 
+/// The programs of all built-in kinds. Whoever has such a name looks like an agent, and need not be one.
+pub fn agent_programs() -> Vec<&'static str> {
+    BUILT_IN.iter().filter_map(|kind| kind.command.first().copied()).collect()
+}
+
 /// A kind of agent, with all that a start needs of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Agent {

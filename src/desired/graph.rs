@@ -13,7 +13,7 @@ use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
-    LimitsTable, MailTable, Naming, RestartPolicy, TownToml, UsageLimitTable,
+    LimitsTable, MailTable, Naming, OrphansTable, RestartPolicy, TownToml, UsageLimitTable,
 };
 
 /// Everything that the files of a town ask for.
@@ -49,6 +49,9 @@ pub struct Policy {
     pub usage_limit: UsageLimitTable,
     /// Ceilings.
     pub limits: LimitsTable,
+    /// Processes that outlived their terminals or their agents.
+    #[serde(default)]
+    pub orphans: OrphansTable,
     /// Timing of the controller.
     pub controller: ControllerTable,
     /// How beads are asked for. No plan is made from this or from what follows.
@@ -75,6 +78,7 @@ impl From<&TownToml> for Policy {
             crash_loop: toml.crash_loop.clone(),
             usage_limit: toml.usage_limit.clone(),
             limits: toml.limits.clone(),
+            orphans: toml.orphans.clone(),
             controller: toml.controller.clone(),
             beads: toml.beads.clone(),
             feed: toml.feed.clone(),
@@ -238,6 +242,7 @@ impl Desired {
         Wants {
             heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
+            root: self.root.clone(),
             names: self.objects.values().map(|object| object.recipe.session.clone()).collect(),
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
             past,

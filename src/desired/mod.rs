@@ -16,6 +16,7 @@ mod recipes;
 mod role_files;
 mod words;
 
+pub use agents::agent_programs;
 pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
 pub use graph::{AgentChoice, Desired, Object, Poke, Policy, Recipe, Watch};

@@ -11,6 +11,7 @@ use super::beats::Beat;
 use super::ending::Ending;
 use super::letters::KnownLetter;
 use super::opening::Opening;
+use super::orphans::{Lingering, Over};
 use super::pokes::Poked;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
@@ -45,6 +46,12 @@ pub struct Ledger {
     pub openings: BTreeMap<Address, Opening>,
     /// How the last life of an object ended, by its own words.
     pub endings: BTreeMap<Address, Ending>,
+    /// Processes that outlived their terminals or their agents, and what they were told.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lingering: BTreeMap<Address, Vec<Lingering>>,
+    /// Lives that are over and may have left something behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<Over>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,
@@ -210,6 +217,12 @@ impl Ledger {
     ) -> TrackedChange {
         let mut change = TrackedChange::default();
         for (address, incarnation, lived) in alive {
+            let is_another = |record: &&Record| {
+                record.incarnation.as_ref().is_some_and(|old| old.process != incarnation.process)
+            };
+            if let Some(before) = self.objects.get(address).filter(is_another).cloned() {
+                self.outlive(&before);
+            }
             let record = self.objects.entry(address.clone()).or_default();
             // Pids and ids begin anew with the machine: one of an earlier boot is another life, however alike.
             let is_of_this_boot = record.since.as_ref().is_some_and(|since| since.boot == now.boot);

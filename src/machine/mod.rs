@@ -10,6 +10,7 @@ mod program;
 mod this;
 mod tmux;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use crate::model::{ProcessId, Seen, Stamp, Why};
 
 pub use disk::{Disk, FILE_SIZE_MAX, Part, ReadError};
-pub use processes::Found;
+pub use processes::{Found, Listed};
 pub(crate) use processes::{bound_in, control_group, find, having_open};
 pub use program::{Call, CallError};
 pub use this::ThisMachine;
@@ -90,6 +91,15 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
 
     /// The arguments of a process; empty just after an exec, `Known(None)` if it is gone.
     fn arguments(&self, pid: i32) -> Seen<Option<Vec<String>>>;
+
+    /// All living processes; what lives while the table is read is in it.
+    fn all(&self) -> Seen<Vec<Listed>>;
+
+    /// What a process found in its environment when it was started, of these variables alone; `Known(None)` if it is gone.
+    fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>>;
+
+    /// Whether a process has a terminal program's terminal for its input, also one that is gone; `Known(None)` if the process or its input is gone.
+    fn input_is_terminal(&self, pid: i32) -> Seen<Option<bool>>;
 
     /// Whether some process has a listening socket bound to this path, also if the file has been removed since.
     fn socket_is_bound(&self, path: &Path) -> Seen<bool>;

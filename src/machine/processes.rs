@@ -1,7 +1,8 @@
 //! Processes, as `/proc` tells of them. Gone is an answer; not being able to read is not (law 1). The `procfs` crate parses the text, and its
 //! parser is not ours to fuzz; what we make of its numbers is in `observed::processes`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use procfs::process::{FDTarget, Process};
@@ -18,6 +19,72 @@ pub struct Found {
     pub parent: i32,
     /// Whether it has ended and only waits to be collected: dead, although `kill(pid, 0)` says otherwise.
     pub zombie: bool,
+}
+
+/// A living process, as the table of all of them has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The process.
+    pub id: ProcessId,
+    /// Its parent.
+    pub parent: i32,
+    /// Whether it belongs to the user that gtctl runs as.
+    pub own: bool,
+    /// Whether it leads a session: what a terminal was opened for, or who called `setsid`.
+    pub leads: bool,
+    /// Whether its session has a terminal that is open.
+    pub terminal: bool,
+    /// What the kernel calls it: its program, cut to 15 bytes. Words for people, and a reason to leave it alone; never a proof.
+    pub name: String,
+}
+
+/// All living processes. What ends while the table is read may be missing, what lives all the time is not.
+pub fn all() -> Seen<Vec<Listed>> {
+    let own = rustix::process::geteuid().as_raw();
+    let read = || -> ProcResult<Vec<Listed>> {
+        let mut all = Vec::new();
+        for process in procfs::process::all_processes()? {
+            let found = process.and_then(|process| Ok((process.uid()?, process.stat()?)));
+            match found {
+                Ok((user, stat)) if !matches!(stat.state, 'Z' | 'X' | 'x') => all.push(Listed {
+                    id: ProcessId { pid: stat.pid, start: stat.starttime },
+                    parent: stat.ppid,
+                    own: user == own,
+                    leads: stat.session == stat.pid,
+                    terminal: stat.tty_nr != 0,
+                    name: stat.comm,
+                }),
+                Ok(_) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    };
+    match answer(read()) {
+        Seen::Known(Some(all)) => Seen::Known(all),
+        Seen::Known(None) => Seen::unknown("/proc cannot be read"),
+        Seen::Unknown(why) => Seen::Unknown(why),
+    }
+}
+
+/// What a process found in its environment when it was started, of these variables alone: others may be secrets.
+pub fn environment(pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
+    let read = || -> ProcResult<BTreeMap<String, String>> {
+        let mut all = Process::new(pid)?.environ()?;
+        let take = |name: &&str| {
+            let value = all.remove(OsStr::new(name))?;
+            Some(((*name).to_owned(), value.into_string().ok()?))
+        };
+        Ok(names.iter().filter_map(take).collect())
+    };
+    answer(read())
+}
+
+/// Whether a process has a terminal of a terminal program for its input, be that still there or not: who loses such a terminal keeps it open.
+pub fn input_is_terminal(pid: i32) -> Seen<Option<bool>> {
+    let target = Process::new(pid).and_then(|process| process.fd_from_fd(0)).map(|input| input.target);
+    answer(target.map(|target| matches!(target, FDTarget::Path(path) if path.starts_with("/dev/pts"))))
 }
 
 /// The process with this pid; `Known(None)` if there is none.
@@ -141,7 +208,39 @@ fn answer<T>(result: ProcResult<T>) -> Seen<Option<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_table_tells_of_a_child_what_it_is_and_no_more_of_its_environment_than_asked() {
+        let mut child = Command::new("sleep")
+            .arg("1000")
+            .env("GTCTL_TEST_MARK", "here")
+            .env("GTCTL_TEST_SECRET", "hidden")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let Seen::Known(all) = all() else { panic!("the table can be read") };
+        let listed = all.iter().find(|one| one.id.pid == pid).unwrap();
+        assert_eq!(
+            (listed.parent, listed.own, listed.leads),
+            (i32::try_from(std::process::id()).unwrap(), true, false)
+        );
+        // Between fork and exec it has the environment of this test.
+        let asked = ["GTCTL_TEST_MARK", "GTCTL_TEST_ABSENT"];
+        let told = loop {
+            match environment(pid, &asked) {
+                Seen::Known(Some(told)) if !told.is_empty() => break told,
+                Seen::Known(Some(_)) => std::thread::yield_now(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(told, BTreeMap::from([("GTCTL_TEST_MARK".to_owned(), "here".to_owned())]));
+        assert_eq!(input_is_terminal(pid), Seen::Known(Some(false)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(environment(pid, &asked), Seen::Known(None));
+    }
 
     #[test]
     fn a_zombie_is_told_from_the_living_and_from_what_is_gone() {

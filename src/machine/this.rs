@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    Call, CallError, Disk, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket, TmuxError, disk,
-    pidfd, processes, program, tmux,
+    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal, Socket,
+    TmuxError, disk, pidfd, processes, program, tmux,
 };
 use crate::model::{BootId, ProcessId, Seen, Stamp, Why};
 
@@ -165,6 +165,18 @@ impl Machine for ThisMachine {
 
     fn arguments(&self, pid: i32) -> Seen<Option<Vec<String>>> {
         processes::arguments(pid)
+    }
+
+    fn all(&self) -> Seen<Vec<Listed>> {
+        processes::all()
+    }
+
+    fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
+        processes::environment(pid, names)
+    }
+
+    fn input_is_terminal(&self, pid: i32) -> Seen<Option<bool>> {
+        processes::input_is_terminal(pid)
     }
 
     fn socket_is_bound(&self, path: &Path) -> Seen<bool> {

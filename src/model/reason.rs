@@ -59,6 +59,22 @@ pub enum Reason {
         #[serde(rename = "lived-seconds", with = "super::seconds")]
         lived: Duration,
     },
+    /// It lost its terminal a while ago and lives on, where nobody can reach it: it is ended.
+    Orphaned {
+        /// The process.
+        pid: i32,
+        /// For how long that is known.
+        #[serde(rename = "known-seconds", with = "super::seconds")]
+        known: Duration,
+    },
+    /// Its agent started it and left it behind, and `[orphans] end = "all"` says to end it.
+    Leftover {
+        /// The process.
+        pid: i32,
+        /// For how long that is known.
+        #[serde(rename = "known-seconds", with = "super::seconds")]
+        known: Duration,
+    },
 
     // --- why something is typed or labelled
     /// Somebody asked for it.
@@ -143,6 +159,16 @@ pub enum Reason {
     },
     /// Its terminal is closed, its process lives.
     Detached {
+        /// The process.
+        pid: i32,
+    },
+    /// It lost its terminal and survived KILL: it sits in the kernel.
+    Unkillable {
+        /// The process.
+        pid: i32,
+    },
+    /// It lives in another tmux server than the one at the town's socket.
+    Elsewhere {
         /// The process.
         pid: i32,
     },
@@ -284,6 +310,10 @@ impl Reason {
             Self::Foreign { .. } => "foreign",
             Self::Duplicate { .. } => "duplicate",
             Self::Detached { .. } => "detached",
+            Self::Orphaned { .. } => "orphaned",
+            Self::Leftover { .. } => "leftover",
+            Self::Unkillable { .. } => "unkillable",
+            Self::Elsewhere { .. } => "elsewhere",
             Self::Attached => "attached",
             Self::PanesLeft { .. } => "panes-left",
             Self::Finished { .. } => "finished",

@@ -8,8 +8,8 @@ use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
 use super::{
-    Life, Look, Observed, Pane, PastProcess, Server, ServerUp, Session, Wants, activity, heartbeats, places,
-    processes, screen, usage_limit,
+    Life, Look, Observed, Orphan, Pane, PastProcess, Server, ServerUp, Session, Wants, activity, heartbeats,
+    orphans, places, processes, screen, usage_limit,
 };
 use crate::machine::Machine;
 use crate::model::{IncarnationId, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
@@ -44,6 +44,10 @@ impl<M: Machine> Look for Host<M> {
         self.machine.now()
     }
 
+    fn search(&self, wants: &Wants, server: &Server) -> Seen<Vec<Orphan>> {
+        orphans::look(&self.machine, wants, server)
+    }
+
     async fn look(&self, wants: &Wants) -> Observed {
         let server = match self.server(wants).await {
             Ok(server) => Seen::Known(server),
@@ -73,6 +77,7 @@ impl<M: Machine> Look for Host<M> {
                 Seen::Known(available) => Seen::Known((available < floor).then_some(available)),
                 Seen::Unknown(why) => Seen::Unknown(why),
             }),
+            orphans: None,
         }
     }
 }

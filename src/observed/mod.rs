@@ -10,13 +10,16 @@ mod heartbeats;
 pub mod host;
 mod limit;
 pub mod mail;
+pub mod orphans;
 pub mod places;
 pub mod processes;
 pub mod screen;
 mod snapshot;
 pub mod tmux;
 
+use crate::model::Seen;
 pub use limit::{UsageLimit, usage_limit};
+pub use orphans::{Above, Orphan, Terminal};
 pub use screen::Screen;
 pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
@@ -27,6 +30,10 @@ pub use snapshot::{
 pub trait Look {
     /// Looks once. Never fails as a whole: what could not be seen is unknown in the answer.
     fn look(&self, wants: &Wants) -> impl Future<Output = Observed> + Send;
+
+    /// Searches the process table for what is of this town and was not shown by the look before. A search comes after its look: who is in no pane of that and
+    /// lives on is in the table.
+    fn search(&self, wants: &Wants, server: &Server) -> Seen<Vec<orphans::Orphan>>;
 
     /// The moment; the only clock there is.
     fn now(&self) -> crate::model::Stamp;

@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 use super::limit::UsageLimit;
+use super::orphans::Orphan;
 use super::screen::Screen;
 
 /// What a look is for.
@@ -19,6 +20,8 @@ use super::screen::Screen;
 pub struct Wants {
     /// The town whose sessions are ours.
     pub town: TownId,
+    /// Its root.
+    pub root: PathBuf,
     /// Session names that our objects would use; an unlabelled session with such a name is asked for gt's environment.
     pub names: BTreeSet<String>,
     /// Where each object would be started.
@@ -97,6 +100,9 @@ pub struct Observed {
     /// How much memory is available, in MiB, if that is less than it is to be; `None` if that does not matter.
     #[serde(default)]
     pub low_memory: Option<Seen<Option<u64>>>,
+    /// Processes of this town that are in no pane of the server; `None` if nobody searched for them.
+    #[serde(default)]
+    pub orphans: Option<Seen<Vec<Orphan>>>,
 }
 
 /// The tmux server at the town's socket.
@@ -242,6 +248,9 @@ pub struct Claim {
     pub gtctl_town: Option<String>,
     /// `GTCTL_OBJECT`
     pub gtctl_object: Option<String>,
+    /// `GTCTL_INCARNATION`
+    #[serde(default)]
+    pub gtctl_incarnation: Option<String>,
 }
 
 /// Whether an object could be started where it should.

@@ -46,6 +46,7 @@ pub fn limit_stops(
 fn ends_a_life(verdict: &Verdict) -> bool {
     match &verdict.decision {
         Decision::Step(Step { action: Action::Kill(_), .. }) => verdict.state.has_living_process(),
+        Decision::Step(Step { action: Action::Reap(_), .. }) => true,
         Decision::Step(Step { action: Action::Start(launch) | Action::Restart(launch), .. }) => {
             matches!(launch.into, LaunchInto::Replacing(_))
         }
@@ -58,6 +59,7 @@ fn life_of(verdict: &Verdict) -> Option<String> {
     let Decision::Step(step) = &verdict.decision else { return None };
     match &step.action {
         Action::Kill(fence) => Some(fence.life()),
+        Action::Reap(quarry) => Some(quarry.life()),
         Action::Start(launch) | Action::Restart(launch) => match &launch.into {
             LaunchInto::Replacing(fence) => Some(fence.life()),
             LaunchInto::NewSession | LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => None,

@@ -9,6 +9,7 @@ use crate::model::{Address, Evidence, IncarnationId, Origin, Reason, Role, Seen,
 use crate::observed::{Observed, Server};
 
 use super::opening::{Opening, opening};
+use super::orphans::{self, Whose};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Options, Step, Verdict};
@@ -78,12 +79,25 @@ fn one(input: &start::Input<'_>) -> Verdict {
         verdict.because = Reason::InFlight;
         return verdict;
     }
+    // Where the files stopped it, nobody misses what has no terminal any more; where they only start nothing, they leave it.
+    let is_reaped = hold
+        .as_ref()
+        .is_none_or(|hold| matches!(hold.kind, HoldKind::Parked | HoldKind::Docked | HoldKind::Stopped(_)));
     match want(object, hold) {
         Want::Run if object.address == Address::Boot => boot::judge(&mut verdict, input),
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),
         Want::Freeze(hold) => held_by(&mut verdict, &hold),
+    }
+    // While the agents may be in another server, nobody is without a session.
+    if is_reaped && start::server(input).is_ok() {
+        let start::Input { object, desired, observed, ledger, .. } = *input;
+        let address = &object.address;
+        orphans::reap(
+            &mut verdict,
+            Whose { address, object: Some(object), is_alive: false, desired, observed, ledger },
+        );
     }
     if let Some(rest) = input.ledger.resting.get(&object.address)
         && verdict.step_mut().is_some()
@@ -279,6 +293,7 @@ pub(super) fn undecided(verdict: &mut Verdict, state: State) {
         State::Foreign { session, why } => Reason::Foreign { session, why },
         State::Duplicate { count } => Reason::Duplicate { count },
         State::Detached { process, .. } => Reason::Detached { pid: process.pid },
+        State::Elsewhere { process } => Reason::Elsewhere { pid: process.pid },
         State::Absent
         | State::Vanished
         | State::ServerLost
@@ -345,6 +360,9 @@ fn evidence(state: &State) -> Vec<Evidence> {
             one(format!("session {} has no pane that it was started in", fence.name()))
         }
         State::Detached { process, .. } => one(format!("process {process} lives without its terminal")),
+        State::Elsewhere { process } => {
+            one(format!("process {process} has its mark, and lives in a tmux server that is not the town's"))
+        }
         State::Ending
         | State::Unknown(_)
         | State::SocketLost { .. }

@@ -8,13 +8,15 @@
 //! 4. [`stuck`] judges those that live and do nothing any more.
 //!    [`poke`] pokes those that are well and quiet, where a file asks for it.
 //!    [`boot`] judges the agent that looks after the deacon, when the deacon has been judged.
-//! 5. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
-//! 6. [`unmanaged`] lists what is on the server and not ours to touch.
+//! 5. [`orphans`] are processes of ours that no session shows: nothing is started beside them, and they are ended in time.
+//! 6. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
+//! 7. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod boot;
 mod ceilings;
 mod judge;
 mod opening;
+mod orphans;
 mod poke;
 mod presence;
 mod start;
@@ -31,8 +33,8 @@ pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;
 pub use types::{
-    Action, Counts, Decision, Fence, Gate, Launch, LaunchInto, Options, Plan, Refusal, Silence, Step,
-    Unmanaged, Verdict,
+    Action, Counts, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Options, Plan, Quarry,
+    Refusal, Silence, Step, Unmanaged, Verdict,
 };
 pub use usage::endings;
 
@@ -52,8 +54,12 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     ceilings::limit_sessions(&mut verdicts, desired, observed);
     ceilings::spare_memory(&mut verdicts, desired, observed);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);
-    let wake = wake::earliest(&verdicts, desired, now);
-    Plan { verdicts, unmanaged, refusal, wake }
+    let lone = orphans::all(&verdicts, desired, observed, ledger);
+    let wakes =
+        [wake::earliest(&verdicts, desired, now), orphans::next(&lone, desired, observed, ledger, now)];
+    let wake = wakes.into_iter().flatten().min_by_key(|wake| now.until(wake));
+    let search = orphans::must_search(&verdicts, desired, observed, ledger);
+    Plan { verdicts, unmanaged, refusal, wake, lone, search }
 }
 
 #[cfg(test)]

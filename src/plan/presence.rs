@@ -6,11 +6,19 @@ use crate::model::{Address, Incarnation, IncarnationId, Marker, ProcessId, Seen,
 use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
+use super::orphans::{self, Whose};
 use super::state::{Alive, State};
 use super::types::Fence;
 
 /// The state of an object.
 pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {
+    let state = in_tmux(object, desired, observed, ledger);
+    let address = &object.address;
+    orphans::found(state, Whose { address, object: Some(object), is_alive: false, desired, observed, ledger })
+}
+
+/// The state of an object by what tmux shows, and by the process that is remembered.
+fn in_tmux(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {
     match &observed.server {
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },
@@ -174,7 +182,7 @@ fn is_it_without_label(session: &Session, object: &Object, desired: &Desired) ->
 }
 
 /// Whether a session's environment proves that it is this object of this town: gtctl's own variables, or all of gt's.
-fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), String> {
+pub(super) fn proves(claim: &Claim, object: &Object, desired: &Desired) -> Result<(), String> {
     let address = object.address.to_string();
     if let (Some(town), Some(whom)) = (&claim.gtctl_town, &claim.gtctl_object) {
         return if town == desired.town.as_str() && *whom == address {

@@ -41,6 +41,11 @@ pub enum State {
         /// Its session, if that is still there.
         fence: Option<Fence>,
     },
+    /// It lives in another tmux server than the town's.
+    Elsewhere {
+        /// The process.
+        process: ProcessId,
+    },
     /// The kernel says it is gone, tmux has not noticed yet: look again in a moment.
     Ending,
     /// gt started it; its environment proves that it is this object of this town.
@@ -98,6 +103,7 @@ impl State {
             Self::Running(_) | Self::Adoptable { .. } => "running",
             Self::BareShell(_) | Self::Dead { .. } | Self::PaneGone { .. } => "dead",
             Self::Detached { .. } => "detached",
+            Self::Elsewhere { .. } => "elsewhere",
             Self::Foreign { .. } => "foreign",
             Self::Duplicate { .. } => "duplicate",
             Self::Ending | Self::SocketLost { .. } | Self::Unknown(_) => "unknown",
@@ -117,6 +123,7 @@ impl State {
             | Self::PaneGone { .. }
             | Self::Foreign { .. } => Some(KnownLife::None),
             Self::Detached { .. }
+            | Self::Elsewhere { .. }
             | Self::Adoptable { .. }
             | Self::Ending
             | Self::Duplicate { .. }
@@ -149,6 +156,7 @@ impl State {
             | Self::Dead { .. }
             | Self::PaneGone { .. }
             | Self::Detached { fence: None, .. }
+            | Self::Elsewhere { .. }
             | Self::Ending
             | Self::Foreign { .. }
             | Self::Duplicate { .. }
@@ -170,6 +178,7 @@ impl State {
             | Self::ServerLost
             | Self::Dead { .. }
             | Self::PaneGone { .. }
+            | Self::Elsewhere { .. }
             | Self::Ending
             | Self::Foreign { .. }
             | Self::Duplicate { .. }

@@ -1,6 +1,7 @@
 //! The plan as data: it can be printed, stored, compared and carried out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::state::State;
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
 use crate::model::{Address, Evidence, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
+use crate::observed::Orphan;
 
 /// What is asked of this very plan, and not of the town.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,10 @@ pub struct Plan {
     pub refusal: Option<Refusal>,
     /// When the plan would be another one although nothing else changes.
     pub wake: Option<Stamp>,
+    /// Processes of ours that no session shows, if the process table was searched.
+    pub lone: Vec<Lone>,
+    /// Something is to be started, or was last seen without a terminal, and nobody has searched the process table: it must be before anything follows.
+    pub search: bool,
 }
 
 /// What is to become of one object.
@@ -109,6 +115,8 @@ pub enum Action {
     },
     /// Label a session of gt's as ours.
     Adopt(Fence),
+    /// End a process of ours that outlived its terminal or its agent.
+    Reap(Quarry),
 }
 
 impl Action {
@@ -120,6 +128,7 @@ impl Action {
             Self::Kill(_) => "kill",
             Self::Nudge { .. } => "nudge",
             Self::Adopt(_) => "adopt",
+            Self::Reap(_) => "reap",
         }
     }
 
@@ -127,7 +136,7 @@ impl Action {
     pub fn launch(&self) -> Option<&Launch> {
         match self {
             Self::Start(launch) | Self::Restart(launch) => Some(launch),
-            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) => None,
+            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) | Self::Reap(_) => None,
         }
     }
 }
@@ -229,6 +238,84 @@ impl Fence {
     }
 }
 
+/// A process that is to be ended, and what must still be true of it at that moment (law 3): as [`Fence`] for what no tmux command can reach. Only
+/// [`orphans`](super::orphans) makes one, of what was found in the process table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Quarry {
+    pub(super) orphan: Orphan,
+    pub(super) is_agent: bool,
+    pub(super) force: Force,
+}
+
+impl Quarry {
+    /// The process as it was found.
+    pub fn orphan(&self) -> &Orphan {
+        &self.orphan
+    }
+
+    /// Whether it is an agent without its terminal, and not what an agent left behind.
+    pub fn is_agent(&self) -> bool {
+        self.is_agent
+    }
+
+    /// How it is told.
+    pub fn force(&self) -> Force {
+        self.force
+    }
+
+    /// Names the process. An approval is for such names.
+    pub fn life(&self) -> String {
+        let ProcessId { pid, start } = self.orphan.process;
+        format!("process {pid}.{start}")
+    }
+}
+
+/// How a process is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Force {
+    /// It is asked.
+    Term,
+    /// It is not asked.
+    Kill,
+}
+
+/// A process of ours that no session shows, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lone {
+    /// Whose.
+    pub address: Address,
+    /// Which.
+    pub process: ProcessId,
+    /// What the kernel calls it.
+    pub name: String,
+    /// For how long it has lived.
+    #[serde(rename = "lived-seconds", serialize_with = "whole_seconds")]
+    pub lived: Duration,
+    /// What it is.
+    pub kind: LoneKind,
+    /// Whether it is ended when its time has come, by what the files say.
+    pub is_ended: bool,
+}
+
+/// What a process is that no session shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoneKind {
+    /// An agent that outlived its terminal.
+    Survivor,
+    /// What an agent started, and left behind.
+    Leftover,
+    /// An agent in another tmux server than the town's.
+    Elsewhere,
+}
+
+fn whole_seconds<S: serde::Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(length.as_secs())
+}
+
 /// When a step's turn comes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -243,12 +330,12 @@ pub enum Gate {
     NotBefore(Stamp),
 }
 
-/// A session that is not managed.
+/// A session that is not managed, or a process of ours without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmanaged {
-    /// Its name.
+    /// Its name; `process 1234` for a process.
     pub session: String,
-    /// Its id.
+    /// Its id; for a process what the kernel calls it.
     pub id: String,
     /// What it is.
     pub why: String,
@@ -297,7 +384,7 @@ impl Plan {
                     Action::Start(_) => counts.start += 1,
                     Action::Restart(_) => counts.restart += 1,
                     Action::Nudge { .. } => counts.nudge += 1,
-                    Action::Kill(_) => counts.kill += 1,
+                    Action::Kill(_) | Action::Reap(_) => counts.kill += 1,
                     Action::Adopt(_) => {}
                 },
             }

@@ -6,6 +6,7 @@ use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Observed, Server, Session};
 
 use super::judge;
+use super::orphans::{self, Whose};
 use super::presence::{fence_of_unlisted, other_panes_alive, state_of_unlisted};
 use super::state::State;
 use super::types::{Action, Decision, Gate, Options, Step, Unmanaged, Verdict};
@@ -26,10 +27,13 @@ pub struct Input<'a> {
 /// The sessions that no object claims, and the verdicts that `--prune` adds.
 pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Unmanaged>, Vec<Verdict>) {
     let Input { desired, observed, .. } = input;
-    let Seen::Known(Server::Up(server)) = &observed.server else { return (Vec::new(), Vec::new()) };
     let mut unmanaged = Vec::new();
     let mut pruned = Vec::new();
-    for session in &server.sessions {
+    let server = match &observed.server {
+        Seen::Known(Server::Up(server)) => Some(server),
+        Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
+    };
+    for (server, session) in server.iter().flat_map(|up| up.sessions.iter().map(|session| (up.id, session))) {
         let describe = |why: String, ours: bool| Unmanaged {
             session: session.name.clone(),
             id: session.id.to_string(),
@@ -45,7 +49,7 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
             Some(marker)
                 if options.prune && !pruned.iter().any(|one: &Verdict| one.address == marker.address) =>
             {
-                pruned.push(prune(input, session, server.id, marker.address));
+                pruned.push(prune(input, session, server, marker.address));
             }
             Some(marker) => {
                 unmanaged.push(describe(format!("{}, which no file lists any more", marker.address), true))
@@ -54,7 +58,64 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
             None => unmanaged.push(describe("not started by gtctl".to_owned(), false)),
         }
     }
+    for address in orphans::unlisted(desired, observed) {
+        let is_pruned = |one: &&mut Verdict| one.address == address;
+        match pruned.iter_mut().find(is_pruned) {
+            // Its session first.
+            Some(_) => {}
+            None => without_session(input, options, &address, &mut unmanaged, &mut pruned),
+        }
+    }
     (unmanaged, pruned)
+}
+
+/// The agents without terminals of an object that no file lists.
+fn without_session(
+    input: Input<'_>,
+    options: Options,
+    address: &Address,
+    unmanaged: &mut Vec<Unmanaged>,
+    pruned: &mut Vec<Verdict>,
+) {
+    let Input { desired, observed, ledger, .. } = input;
+    let whose = Whose { address, object: None, is_alive: false, desired, observed, ledger };
+    let survivors = orphans::of(whose).survivors;
+    let Some(first) = survivors.first() else { return };
+    if !options.prune {
+        unmanaged.extend(survivors.iter().map(|orphan| Unmanaged {
+            session: format!("process {}", orphan.process),
+            id: orphan.name.clone(),
+            why: format!("{address}, which no file lists any more, and whose terminal is gone"),
+            ours: true,
+        }));
+        return;
+    }
+    let pid = first.process.pid;
+    let mut verdict = Verdict {
+        wanted: None,
+        state: State::Detached { process: first.process, fence: None },
+        decision: Decision::Held,
+        because: Reason::Detached { pid },
+        evidence: vec![Evidence::now(format!("process {pid} has our mark, and no file lists its object"))],
+        origin: judge::nobody(),
+        note: None,
+        drifted: false,
+        silence: None,
+        address: address.clone(),
+    };
+    if ledger.in_flight.contains(address) {
+        (verdict.decision, verdict.because) = (Decision::Nothing, Reason::InFlight);
+    } else if let Some(hold) = stops_all(input, address) {
+        judge::held_by(&mut verdict, hold);
+    } else {
+        orphans::reap(&mut verdict, whose);
+    }
+    pruned.push(verdict);
+}
+
+/// What forbids to touch an object that no file lists.
+fn stops_all<'a>(input: Input<'a>, address: &Address) -> Option<&'a Hold> {
+    address.rig().and_then(|rig| input.desired.frozen_rigs.get(rig)).or_else(|| freeze(input, address))
 }
 
 /// Stops a session of ours that no file lists, unless something forbids to touch it.
@@ -77,13 +138,7 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
     if input.ledger.in_flight.contains(&verdict.address) {
         return verdict;
     }
-    if let Some(rig) = verdict.address.rig()
-        && let Some(stop) = input.desired.frozen_rigs.get(rig)
-    {
-        judge::held_by(&mut verdict, stop);
-        return verdict;
-    }
-    if let Some(hold) = freeze(input, &verdict.address) {
+    if let Some(hold) = stops_all(input, &verdict.address) {
         judge::held_by(&mut verdict, hold);
         return verdict;
     }

@@ -21,6 +21,7 @@ pub fn plan(plan: &Plan, observed: &Observed, town: &str) -> Value {
         "at": observed.at.wall,
         "verdicts": plan.verdicts.iter().map(|one| verdict(one, &observed.at)).collect::<Vec<_>>(),
         "unmanaged": plan.unmanaged,
+        "orphans": plan.lone,
         "refusal": plan.refusal,
         "summary": plan.counts(),
     })

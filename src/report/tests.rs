@@ -185,6 +185,7 @@ fn a_plan_as_json() {
     {
       "at": "2023-11-16T02:00:00Z",
       "format-version": 1,
+      "orphans": [],
       "refusal": null,
       "summary": {
         "held": 1,
@@ -216,6 +217,7 @@ fn a_plan_as_json() {
             }
           ],
           "gate": "ready",
+          "gate-text": null,
           "incarnation": {
             "marker": "bf3d6fb8eeb8.a/witness.000000000001",
             "pane": 1,
@@ -261,6 +263,7 @@ fn a_plan_as_json() {
             }
           ],
           "gate": null,
+          "gate-text": null,
           "incarnation": null,
           "lived-seconds": null,
           "note": "budget",
@@ -294,6 +297,7 @@ fn a_plan_as_json() {
             }
           ],
           "gate": "ready",
+          "gate-text": null,
           "incarnation": null,
           "lived-seconds": null,
           "note": null,

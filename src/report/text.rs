@@ -127,6 +127,7 @@ fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
             Action::Kill(_) => ("-", "kill"),
             Action::Nudge { .. } => ("~", "nudge"),
             Action::Adopt(_) => ("*", "adopt"),
+            Action::Reap(_) => ("-", "reap"),
         },
     }
 }

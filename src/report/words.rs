@@ -8,7 +8,7 @@ use super::events::{Event, Kind};
 use crate::act::{Order, Outcome};
 use crate::ledger::FileSeen;
 use crate::model::{Address, Exit, Origin, Period, Reason, Stamp};
-use crate::plan::{Action, Decision, Gate, LaunchInto, Refusal, Step, Verdict};
+use crate::plan::{Action, Decision, Force, Gate, LaunchInto, Refusal, Step, Verdict};
 use crate::town::diagnostic::{Diagnostic, Label};
 use crate::town::files::town_toml::TOWN_TOML;
 
@@ -74,6 +74,20 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
             format!("{count} living sessions carry its marker; stop all but one by hand")
         }
         Reason::Detached { pid } => format!("its terminal is closed, but process {pid} lives on"),
+        Reason::Orphaned { pid, known } => {
+            format!("process {pid} has lived on without its terminal for {}", length(*known))
+        }
+        Reason::Leftover { pid, known } => {
+            format!("its agent is gone, and process {pid} that it started lives on for {}", length(*known))
+        }
+        Reason::Unkillable { pid } => {
+            format!("process {pid} has no terminal and survived KILL; nothing is started beside it")
+        }
+        Reason::Elsewhere { pid } => {
+            format!(
+                "it lives in another tmux server, as process {pid}; end it there, or set town.socket to that one"
+            )
+        }
         Reason::PanesLeft { count } => {
             format!("its agent is gone, but {count} other panes of its session live; close them to let it go")
         }
@@ -180,6 +194,12 @@ pub fn gate(gate: &Gate, now: &Stamp) -> Option<String> {
 
 /// How a step is made, where that is not obvious.
 pub fn how(action: &Action) -> Option<&'static str> {
+    if let Action::Reap(quarry) = action {
+        return Some(match quarry.force() {
+            Force::Term => "with TERM",
+            Force::Kill => "with KILL, for TERM did not end it",
+        });
+    }
     match action.launch().map(|launch| &launch.into) {
         Some(LaunchInto::DeadPane(_)) => Some("in its dead pane"),
         Some(LaunchInto::NewWindow(_)) => Some("in a new window of its session"),

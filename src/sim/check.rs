@@ -11,7 +11,7 @@ use crate::desired::Policy;
 use crate::ledger::Cause;
 use crate::model::{Address, ProcessId, Seen, SpecHash};
 use crate::observed::Server;
-use crate::plan::{Action, Fence, LaunchInto, State};
+use crate::plan::{Action, Fence, LaunchInto, Quarry, State};
 use crate::town::files::town_toml::BackoffTable;
 
 /// A law that was broken.
@@ -189,6 +189,12 @@ impl Checker {
                 }
                 LaunchInto::NewSession => None,
             },
+            Action::Reap(quarry) => {
+                if made.is_some_and(|made| made.is_agent) {
+                    self.counts.entry(order.address.clone()).or_default().stops += 1;
+                }
+                return reaped(process, made, label, quarry, order);
+            }
             Action::Nudge { .. } | Action::Adopt(_) => None,
         };
         let Some(fence) = fence else {
@@ -247,6 +253,7 @@ impl Checker {
             Action::Start(launch) | Action::Restart(launch) => {
                 matches!(launch.into, LaunchInto::Replacing(_))
             }
+            Action::Reap(_) => true,
             Action::Nudge { .. } | Action::Adopt(_) => false,
         };
         let stops = orders.iter().filter(lives_ended).count();
@@ -300,6 +307,23 @@ fn least_wait(starts: usize, backoff: &BackoffTable) -> Duration {
         wait = (wait * backoff.factor).min(longest);
     }
     Duration::from_secs_f64(wait.min(longest) * (1.0 - backoff.jitter) * 0.999)
+}
+
+/// Who is reaped is of that object, nobody's own, and in no pane that a person could look at.
+fn reaped(
+    process: ProcessId,
+    made: Option<&Made>,
+    label: &str,
+    quarry: &Quarry,
+    order: &Order,
+) -> Result<(), Violation> {
+    let how = || format!("{process:?} {made:?} ended by {order:?}");
+    let is_of_it =
+        made.is_some_and(|made| made.object.as_ref() == Some(&order.address) && made.by != Actor::Person);
+    holds("law 2: ours only", is_of_it, how)?;
+    holds("law 3: only what was planned against is ended", label.is_empty(), how)?;
+    let is_it = process == quarry.orphan().process || made.is_some_and(|made| !made.is_agent);
+    holds("law 3: only what was planned against is ended", is_it, how)
 }
 
 /// The window of the ceiling on starts.

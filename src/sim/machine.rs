@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use super::clock::TICKS_PER_SECOND;
 use super::fate::{Fate, Fates, Point};
+use super::processes::Process;
 use super::world::{Actor, Deed, World, after_env, executable_of};
 use crate::machine::{
-    Call, CallError, Disk, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket, TmuxError,
+    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal, Socket,
+    TmuxError,
 };
 use crate::model::{ProcessId, Seen, Stamp, Why};
 
@@ -317,6 +319,34 @@ impl Machine for SimMachine {
         Seen::Known(
             shared.world.processes.get(pid).map(|process| after_env(&process.program.arguments).to_vec()),
         )
+    }
+
+    fn all(&self) -> Seen<Vec<Listed>> {
+        if let Fate::Refused(why) = self.fate(Point::Probe) {
+            return Seen::unknown(why);
+        }
+        Seen::Known(self.shared().world.listed())
+    }
+
+    fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
+        if let Fate::Refused(why) = self.fate(Point::Probe) {
+            return Seen::unknown(why);
+        }
+        let shared = self.shared();
+        let told = |process: &Process| {
+            let of = |name: &&str| Some(((*name).to_owned(), process.environment(name)?.to_owned()));
+            names.iter().filter_map(of).collect()
+        };
+        Seen::Known(shared.world.processes.get(pid).filter(|process| process.lives()).map(told))
+    }
+
+    fn input_is_terminal(&self, pid: i32) -> Seen<Option<bool>> {
+        if let Fate::Refused(why) = self.fate(Point::Probe) {
+            return Seen::unknown(why);
+        }
+        let shared = self.shared();
+        let living = shared.world.processes.get(pid).filter(|process| process.lives());
+        Seen::Known(living.map(|process| process.input))
     }
 
     fn socket_is_bound(&self, path: &Path) -> Seen<bool> {

@@ -35,6 +35,10 @@ pub struct Process {
     pub parent: i32,
     /// The process that leads its session, and so the session whose terminal it has.
     pub leader: ProcessId,
+    /// Whether its session has a terminal that is open.
+    pub terminal: bool,
+    /// Whether a terminal is its input, be that open or not.
+    pub input: bool,
     /// What it runs.
     pub program: Program,
     /// What it does when it is told to end.
@@ -111,9 +115,18 @@ impl Processes {
         self.start(parent, leader, program, ticks)
     }
 
-    /// Starts a process that leads a session of its own, as tmux does for each pane, and `setsid`.
+    /// Starts a process that leads a session of its own without a terminal, as `setsid` does.
     pub fn spawn_leader(&mut self, parent: i32, program: Program, ticks: u64) -> Option<ProcessId> {
         self.start(parent, None, program, ticks)
+    }
+
+    /// Starts a process that leads a session of its own in a terminal of its own, as tmux does for each pane.
+    pub fn spawn_in_terminal(&mut self, parent: i32, program: Program, ticks: u64) -> Option<ProcessId> {
+        let id = self.start(parent, None, program, ticks)?;
+        if let Some(process) = self.get_mut(id) {
+            (process.terminal, process.input) = (true, true);
+        }
+        Some(id)
     }
 
     fn start(
@@ -124,12 +137,17 @@ impl Processes {
         ticks: u64,
     ) -> Option<ProcessId> {
         let pid = self.free_pid()?;
+        let above = self.table.get(&parent);
+        let terminal = leader.is_some() && above.is_some_and(|above| above.terminal);
+        let input = above.is_some_and(|above| above.input);
         let start = self.starts.get(&pid).map_or(ticks, |last| ticks.max(last + 1));
         let id = ProcessId { pid, start };
         let process = Process {
             id,
             parent: if self.is_running(parent) { parent } else { INIT },
             leader: leader.unwrap_or(id),
+            terminal,
+            input,
             program,
             temper: Temper::Ordinary,
             stopped: false,
@@ -242,6 +260,11 @@ impl Processes {
     pub fn hang_up(&mut self, leader: ProcessId) {
         let in_it = self.table.values().filter(|process| process.leader == leader && process.lives());
         let members: Vec<ProcessId> = in_it.map(|process| process.id).collect();
+        for id in &members {
+            if let Some(process) = self.get_mut(*id) {
+                process.terminal = false;
+            }
+        }
         for id in members {
             if self.is_alive(id) {
                 self.set_stopped(id, false);

@@ -357,8 +357,8 @@ mod tests {
         assert_eq!((rehearsal.up.len(), rehearsal.held.len()), (1, 2));
         let clock_set = named("clock-set").unwrap();
         let starts: u64 = (0..50).map(|seed| trial(&rehearsal, clock_set, seed).unwrap().starts).sum();
-        let deaths: u64 = (0..50).map(|seed| trial(&rehearsal, clock_set, seed).unwrap().strikes).sum();
-        assert!(starts > deaths, "a year later the rig is active: {starts} starts, {deaths} deaths");
+        // A clock kills nobody; many of them are set a year ahead, and each of those lets two agents start.
+        assert!(starts >= 50, "a year later the rig is active: {starts} starts");
     }
 
     #[test]

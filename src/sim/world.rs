@@ -10,7 +10,7 @@ use super::disk::{File, SimDisk};
 use super::places::Places;
 use super::processes::{INIT, Process, Processes, Program, Temper};
 use super::tmux::SimTmux;
-use crate::machine::{Reply, Signal};
+use crate::machine::{Listed, Reply, Signal};
 use crate::model::{Address, Exit, ProcessId};
 
 /// Everything outside gtctl.
@@ -249,13 +249,14 @@ impl World {
         self.tmux.heal(&mut self.processes);
         self.account(&BTreeMap::new());
         let in_a_pane: BTreeSet<ProcessId> = self.tmux.panes().map(|pane| pane.process).collect();
-        // Who lives without a terminal, or sits where one of ours should, is ended by a person, who alone may do that.
+        // Who sits where one of ours should is ended by a person, who alone may do that; and so is who lives without a terminal and was gt's.
         let in_the_way: Vec<ProcessId> = self
             .made
             .iter()
             .filter(|(id, _)| !self.tmux.is_server(**id))
             .filter(|(id, made)| {
-                made.by == Actor::Person || (made.object.is_some() && !in_a_pane.contains(*id))
+                made.by == Actor::Person
+                    || (made.object.is_some() && !in_a_pane.contains(*id) && !self.is_marked(**id))
             })
             .map(|(id, _)| *id)
             .collect();
@@ -288,6 +289,20 @@ impl World {
         self.actor = actor;
     }
 
+    /// The table of all processes.
+    pub fn listed(&self) -> Vec<Listed> {
+        let living = self.processes.iter().filter(|process| process.lives());
+        let listed = living.map(|process| Listed {
+            id: process.id,
+            parent: process.parent,
+            own: true,
+            leads: process.leader == process.id,
+            terminal: process.terminal,
+            name: name_of(&process.program.arguments),
+        });
+        listed.collect()
+    }
+
     /// Whether this very process lives.
     pub fn is_alive(&self, id: ProcessId) -> bool {
         self.processes.is_alive(id)
@@ -299,9 +314,9 @@ impl World {
         agents.filter_map(|(id, made)| Some((made.object.as_ref()?, *id, made)))
     }
 
-    /// The lives of an object that gtctl must know of. Two kinds are nobody's yet: one of gt's that was renamed before it was adopted carries
-    /// neither our label nor our name; and one that was out of sight before any controller had seen it, because its tmux server ended or lost its
-    /// socket to another one, could be found only in the environments of all processes.
+    /// The lives of an object that gtctl must know of: all that have its mark in their environments, wherever they are, and those of gt's that it has
+    /// labelled, can label, or has seen. One of gt's that was renamed before it was adopted carries neither our label nor our name; one that was out of
+    /// sight before any controller had seen it has no mark of ours.
     pub fn own_lives(&self, address: &Address) -> Vec<ProcessId> {
         let all = self.lives().filter(|(of, ..)| *of == address);
         let must_be_known = |(_, id, made): &(&Address, ProcessId, &Made)| {
@@ -310,9 +325,14 @@ impl World {
                 self.tmux.answers(&self.processes, pane.server)
                     && (made.by != Actor::Gt || !pane.label.is_empty())
             });
-            made.seen || in_sight
+            made.seen || in_sight || self.is_marked(*id)
         };
         all.filter(must_be_known).map(|(_, id, _)| id).collect()
+    }
+
+    /// Whether a process has found gtctl's mark in its environment.
+    fn is_marked(&self, id: ProcessId) -> bool {
+        self.processes.get(id.pid).is_some_and(|process| process.environment("GTCTL_TOWN").is_some())
     }
 
     /// All lives of an object, whoever knows of them.
@@ -368,6 +388,12 @@ pub fn after_env(arguments: &[String]) -> &[String] {
         rest = after;
     }
     rest
+}
+
+/// What the kernel would call a process that runs a command.
+fn name_of(arguments: &[String]) -> String {
+    let program = program_of(arguments);
+    program.rsplit('/').next().unwrap_or(program).chars().take(15).collect()
 }
 
 /// The file of a program's executable.

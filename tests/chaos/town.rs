@@ -145,6 +145,8 @@ pub fn build() -> TestTown {
         .with("sessions.quiet", "after = ['sessions/ok']")
         .with("sessions.off", "enabled = false")
         .with("rigs.parked", "state = 'parked'")
+        // Whoever lives without a terminal is left to the test, which must know who ends whom.
+        .with("orphans", "end = 'nothing'")
         .with("limits", &per_minute)
         .with("limits", &per_pass)
         .with("backoff", "initial = '1s'")

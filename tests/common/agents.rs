@@ -25,6 +25,11 @@ pub enum Fake {
     Crash(u32),
     /// Lives, and ignores HUP and TERM.
     Deaf,
+    /// Lives, and ignores HUP.
+    Stubborn,
+    /// Lives, ignores HUP, and has a child that leads a session of its own with the terminal for its input and ignores HUP and TERM; its pid is in
+    /// `<object>.forked`.
+    Parent,
     /// Lives, and leaves a child in a session of its own; its pid is in `<object>.forked`.
     Fork,
     /// Lives, and its only child is stopped. (The agent itself cannot be: tmux continues a pane's process that stops.)
@@ -87,6 +92,14 @@ impl Fake {
                 vec![script(root, &format!("crash-{seconds}.sh"), &body)]
             }
             Self::Deaf => vec![script(root, "deaf.sh", "trap '' HUP TERM; live")],
+            Self::Stubborn => vec![script(root, "stubborn.sh", "trap '' HUP; live")],
+            Self::Parent => {
+                // Its own parent ends at once, so that it is nobody's child.
+                let child = "trap '' HUP TERM; echo $$ >>\"$0\"; while :; do sleep 5; done";
+                let body =
+                    format!("trap '' HUP; (setsid sh -c '{child}' \"$log/$name.forked\" </dev/tty &); live");
+                vec![script(root, "parent.sh", &body)]
+            }
             Self::Fork => {
                 let body = "setsid \"$sleep\" 100000 >/dev/null 2>&1 & echo $! >>\"$log/$name.forked\"; live";
                 vec![script(root, "fork.sh", body)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::orphans::{self, Orphans};
 use crate::cli::context::{Context, world};
 use crate::cli::controller::{Controller, controller};
 use crate::controller::Reconciler;
@@ -41,7 +42,8 @@ pub struct Facts {
     pub leftovers: Seen<Vec<Leftover>>,
     /// The tmux servers at which sessions of the town could be.
     pub servers: Seen<Vec<ServerAt>>,
-    /// The session names that the objects would have under the naming that is not in force, and which that is.
+    /// Processes that outlived their terminals or their agents.
+    pub orphans: Seen<Orphans>,
     /// What sessions are called and could be called; `None` without right files.
     pub names: Option<Names>,
     /// The pid that `daemon/daemon.pid` names, if there is such a file.
@@ -149,6 +151,7 @@ pub async fn gather(context: &Context) -> Facts {
                 openings: Default::default(),
                 activity: BTreeSet::new(),
                 town: context.root.id(),
+                root: root.clone(),
                 names: BTreeSet::new(),
                 places: BTreeMap::new(),
                 past: BTreeMap::new(),
@@ -159,7 +162,12 @@ pub async fn gather(context: &Context) -> Facts {
         }
     };
     let is_there = |name: &&&str| std::fs::symlink_metadata(root.join(name)).is_ok();
+    let orphans = match &opened {
+        Ok(reconciler) => orphans::gather(&machine, reconciler).await,
+        Err(_) => Seen::unknown("without right files it is not known whose processes would be of this town"),
+    };
     Facts {
+        orphans,
         town: context.root.id(),
         installed: match ThisMachine::tmux_version(PATIENCE).await {
             Ok(Some(text)) => Seen::Known(Some(text)),

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use super::facts::{Facts, Leftover, Permission, Units};
+use super::orphans;
 use super::servers::{configured, names, servers, up};
 use crate::cli::controller::{Controller, last_pass};
 use crate::model::{Seen, excerpt, printable};
@@ -68,6 +69,7 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     let mut all = vec![tmux(facts), files(facts), memory(facts), controller(&facts.controller)];
     all.extend(leftovers(&facts.leftovers));
     all.extend(servers(facts));
+    all.extend(orphans::judge(&facts.orphans));
     all.extend(names(facts));
     all.extend(stale(facts));
     all.push(unit_of_server(&facts.units, configured(facts).is_some()));

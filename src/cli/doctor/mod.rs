@@ -2,6 +2,7 @@
 
 mod facts;
 mod judge;
+mod orphans;
 mod servers;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,14 @@
 //! The judgement, on facts that this machine need not have.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::facts::{Facts, Permission, Units};
 use super::judge::{Finding, Level, all, unit};
+use super::orphans::Orphans;
 use crate::cli::controller::Controller;
-use crate::model::{Seen, TownId};
+use crate::model::{ProcessId, Seen, TownId};
+use crate::plan::{Lone, LoneKind};
 
 const SERVICE: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/gtctl.service";
 const OTHER: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/tmux.service";
@@ -23,6 +26,7 @@ fn facts() -> Facts {
         leftovers: Seen::Known(Vec::new()),
         servers: Seen::Known(Vec::new()),
         names: None,
+        orphans: Seen::Known(Orphans::default()),
         pid_file: None,
         controller_files: Vec::new(),
         units: Units::default(),
@@ -113,9 +117,43 @@ fn law_1_what_cannot_be_seen_is_no_finding_of_absence() {
     let blind = Facts {
         leftovers: Seen::unknown("/proc cannot be read"),
         servers: Seen::unknown("/proc cannot be read"),
+        orphans: Seen::unknown("/proc cannot be read"),
         ..facts()
     };
-    for check in ["leftovers", "servers", "names"] {
+    for check in ["leftovers", "servers", "names", "orphans"] {
         assert_eq!(finding(&blind, check).level, Level::Unknown, "{check}");
     }
+}
+
+#[test]
+fn s68_whoever_outlived_its_terminal_or_its_agent_is_told_with_the_command_that_ends_it() {
+    let lone = |kind, is_ended| Lone {
+        address: "sessions/scribe".parse().unwrap(),
+        process: ProcessId { pid: 77, start: 1 },
+        name: "scribe".to_owned(),
+        lived: Duration::from_secs(90),
+        kind,
+        is_ended,
+    };
+    let told = |kind, is_ended| {
+        let orphans = Orphans { lone: vec![lone(kind, is_ended)], alike: Vec::new() };
+        finding(&Facts { orphans: Seen::Known(orphans), ..facts() }, "orphans")
+    };
+    for (kind, word, level) in [
+        (LoneKind::Survivor, "outlived its terminal", Level::Note),
+        (LoneKind::Leftover, "left behind", Level::Note),
+        (LoneKind::Elsewhere, "not the town's", Level::Wrong),
+    ] {
+        let found = told(kind, false);
+        assert_eq!(found.level, level, "{found:?}");
+        assert!(found.text.contains("process 77 (scribe) of sessions/scribe, 1m30s old"), "{found:?}");
+        assert!(found.text.contains(word), "{found:?}");
+        assert!(found.hint.is_some_and(|hint| hint.contains("`kill 77`")));
+    }
+    assert!(told(LoneKind::Survivor, true).hint.unwrap().contains("gtctl ends it"));
+    let alike = vec![(ProcessId { pid: 78, start: 1 }, "claude".to_owned())];
+    let orphans = Seen::Known(Orphans { lone: Vec::new(), alike });
+    let found: Vec<Finding> = super::orphans::judge(&orphans);
+    assert_eq!(found.iter().map(|one| one.level).collect::<Vec<_>>(), [Level::Ok, Level::Note]);
+    assert!(found[1].text.contains("78 (claude)"));
 }

@@ -147,6 +147,7 @@ pub fn parse_environments(text: &str) -> BTreeMap<SessionId, Claim> {
                 "GT_PANE_ID" => &mut claim.pane,
                 "GTCTL_TOWN" => &mut claim.gtctl_town,
                 "GTCTL_OBJECT" => &mut claim.gtctl_object,
+                "GTCTL_INCARNATION" => &mut claim.gtctl_incarnation,
                 _ => continue,
             };
             *field = Some(value.to_owned());

@@ -117,6 +117,7 @@ pub fn of_desired(desired: Desired) -> Given {
         past: BTreeMap::new(),
         past_server: None,
         low_memory: None,
+        orphans: None,
     };
     Given { desired, observed, ledger: Ledger::default(), options: Options::default(), next: 1 }
 }

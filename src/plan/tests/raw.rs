@@ -48,6 +48,7 @@ pub fn is_frozen(object: &Object, given: &Given) -> bool {
 pub fn fence(action: &Action) -> Option<&Fence> {
     match action {
         Action::Kill(fence) | Action::Adopt(fence) | Action::Nudge { fence, .. } => Some(fence),
+        Action::Reap(_) => None,
         Action::Start(launch) | Action::Restart(launch) => match &launch.into {
             LaunchInto::NewSession => None,
             LaunchInto::DeadPane(fence) | LaunchInto::NewWindow(fence) | LaunchInto::Replacing(fence) => {
@@ -65,6 +66,7 @@ pub fn target<'a>(given: &'a Given, action: &Action) -> Option<&'a Session> {
 /// Whether a step ends a process that lives.
 pub fn ends_a_life(given: &Given, action: &Action) -> bool {
     let kills = match action {
+        Action::Reap(_) => return true,
         Action::Kill(_) => true,
         Action::Start(launch) | Action::Restart(launch) => matches!(launch.into, LaunchInto::Replacing(_)),
         Action::Nudge { .. } | Action::Adopt(_) => false,

@@ -146,6 +146,7 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         away,
         heartbeats,
         past,
+        orphans,
         records,
         ledger,
         verdicts,
@@ -184,6 +185,7 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
             past: map(old.past, past)?,
             past_server: server.past_server,
             low_memory: server.low_memory,
+            orphans: orphans.map(Cow::into_owned),
         },
         ledger: memory.with(map(old.records, records)?),
         options,
@@ -229,6 +231,7 @@ impl Old {
             past,
             past_server,
             low_memory,
+            orphans: _,
         } = observed;
         let sessions = match &mut server {
             Seen::Known(Server::Up(up)) => std::mem::take(&mut up.sessions),

@@ -108,6 +108,7 @@ fn tell<'a>(
         past,
         past_server: _,
         low_memory: _,
+        orphans,
     } = observed;
     let (server, memory, (entries, ends)) = (server_part(observed), LedgerPart::of(ledger), decided(plan));
     let old_sessions: Vec<&Session> =
@@ -130,6 +131,7 @@ fn tell<'a>(
         away: *away,
         heartbeats: pairs(before.map(|old| &old.observed.heartbeats), heartbeats),
         past: pairs(before.map(|old| &old.observed.past), past),
+        orphans: orphans.as_ref().map(Cow::Borrowed),
         records: pairs(before.map(|old| &old.ledger.objects), &ledger.objects),
         ledger: before.is_none_or(|old| LedgerPart::of(&old.ledger) != memory).then_some(memory),
         verdicts: pieces(&old_entries.unwrap_or_default(), &entries, |entry| entry.address),

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{Desired, HoldKind};
 use crate::ledger::{Cause, Ledger, Record, Rest};
 use crate::model::{Address, Origin, Reason, Seen, Stamp, Why};
-use crate::observed::{Life, Place, Server, Session};
-use crate::plan::{Action, Decision, Fence, Gate, LaunchInto, Options, Plan, Refusal, Unmanaged, Verdict};
+use crate::observed::{Life, Orphan, Place, Server, Session};
+use crate::plan::{
+    Action, Decision, Fence, Gate, LaunchInto, Options, Plan, Quarry, Refusal, Unmanaged, Verdict,
+};
 
 /// The form that this gtctl writes, and the only one that it reads. A field that is added keeps it, one that goes or means something else
 /// does not.
@@ -86,6 +88,9 @@ pub struct PassLine<'a, V, E> {
     /// What became of remembered processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Vec<Piece<Pair<'a, Seen<bool>>>>>,
+    /// What a search of the process table showed, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Cow<'a, Seen<Vec<Orphan>>>>,
     /// What was remembered of objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<Vec<Piece<Pair<'a, Record>>>>,
@@ -150,6 +155,8 @@ impl LedgerPart {
             letters,
             openings,
             endings,
+            lingering,
+            over,
             in_flight,
             resting,
             trouble,
@@ -168,6 +175,8 @@ impl LedgerPart {
                 letters: letters.clone(),
                 openings: openings.clone(),
                 endings: endings.clone(),
+                lingering: lingering.clone(),
+                over: over.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),
@@ -292,6 +301,9 @@ pub struct Entry<'a> {
     pub fence: Option<&'a Fence>,
     /// What is typed.
     pub text: Option<&'a str>,
+    /// What is reaped, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarry: Option<&'a Quarry>,
 }
 
 impl<'a> Entry<'a> {
@@ -325,6 +337,7 @@ impl<'a> Entry<'a> {
             program: None,
             fence: None,
             text: None,
+            quarry: None,
         };
         match decision {
             Decision::Nothing => {}
@@ -341,6 +354,7 @@ impl<'a> Entry<'a> {
     fn act(&mut self, action: &'a Action) {
         match action {
             Action::Kill(fence) | Action::Adopt(fence) => self.fence = Some(fence),
+            Action::Reap(quarry) => self.quarry = Some(quarry),
             Action::Nudge { fence, text } => {
                 (self.fence, self.text) = (Some(fence), Some(text.as_str()));
             }
@@ -387,7 +401,7 @@ pub struct Left<'a> {
 impl<'a> Ends<'a> {
     /// What a plan decides besides its verdicts.
     pub fn of(plan: &'a Plan) -> Self {
-        let Plan { verdicts: _, unmanaged, refusal, wake } = plan;
+        let Plan { verdicts: _, unmanaged, refusal, wake, lone: _, search: _ } = plan;
         let left = |one: &'a Unmanaged| Left { session: &one.session, id: &one.id, ours: one.ours };
         Self {
             unmanaged: unmanaged.iter().map(left).collect(),

@@ -150,7 +150,7 @@ impl Server {
             more => more.to_vec(),
         };
         let program = Program { arguments, environment, directory: pane.directory.clone() };
-        let Some(process) = processes.spawn_leader(server, program, ticks) else {
+        let Some(process) = processes.spawn_in_terminal(server, program, ticks) else {
             pane.open = false;
             return Err(NO_PID.to_owned());
         };

@@ -17,7 +17,7 @@ mod tests;
 
 pub use policy::{
     BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
-    LimitsTable, MailTable, UsageLimitTable,
+    LimitsTable, MailTable, OrphansEnd, OrphansTable, UsageLimitTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -47,6 +47,8 @@ pub struct TownToml {
     pub usage_limit: UsageLimitTable,
     /// Ceilings that hold whatever else goes wrong.
     pub limits: LimitsTable,
+    /// Processes that outlived their terminals or their agents.
+    pub orphans: OrphansTable,
     /// The controller itself.
     pub controller: ControllerTable,
     /// The program that is asked for beads.

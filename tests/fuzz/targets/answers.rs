@@ -123,6 +123,7 @@ fn parts(text: &str) -> (Option<i32>, &str, &str, &str) {
 fn wants() -> Wants {
     Wants {
         town: TownId::from_hex("0123456789ab").unwrap(),
+        root: "/t".into(),
         names: BTreeSet::from(["gt-r-witness".to_owned(), "hq-deacon".to_owned()]),
         places: BTreeMap::new(),
         heartbeats: BTreeMap::new(),

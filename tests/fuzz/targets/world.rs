@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use gtctl::machine::{
-    Call, CallError, Disk, FILE_SIZE_MAX, FileLock, Found, Machine, Part, ReadError, Reply, Signal, Socket,
-    TmuxError,
+    Call, CallError, Disk, FILE_SIZE_MAX, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal,
+    Socket, TmuxError,
 };
 use gtctl::model::{BootId, ProcessId, Seen, Stamp, Why};
 
@@ -205,6 +205,18 @@ impl Machine for World {
 
     fn arguments(&self, _: i32) -> Seen<Option<Vec<String>>> {
         Seen::Known(Some(vec!["agent".to_owned()]))
+    }
+
+    fn all(&self) -> Seen<Vec<Listed>> {
+        Seen::Known(Vec::new())
+    }
+
+    fn environment(&self, _: i32, _: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
+        Seen::Known(Some(BTreeMap::new()))
+    }
+
+    fn input_is_terminal(&self, _: i32) -> Seen<Option<bool>> {
+        Seen::Known(Some(false))
     }
 
     fn socket_is_bound(&self, _: &Path) -> Seen<bool> {

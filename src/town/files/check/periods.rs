@@ -74,6 +74,12 @@ const RANGES: &[Range] = &[
         "no account comes back sooner, and each try is a start",
     ),
     range(
+        ["orphans", "grace"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "an agent whose terminal has just closed may be about to end",
+    ),
+    range(
         ["controller", "resync"],
         Period::seconds(1),
         Period::seconds(HOUR),

@@ -103,6 +103,35 @@ impl Default for LimitsTable {
     }
 }
 
+/// `[orphans]`: processes of this town that outlived their terminals or their agents.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OrphansTable {
+    /// Which of them are ended.
+    pub end: OrphansEnd,
+    /// For how long one must be known before it is told to end; 60 seconds after TERM comes KILL.
+    pub grace: Period,
+}
+
+impl Default for OrphansTable {
+    fn default() -> Self {
+        Self { end: OrphansEnd::Agents, grace: Period::seconds(60) }
+    }
+}
+
+/// Which orphaned processes are ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrphansEnd {
+    /// Agents that lost their terminals: nobody can reach them any more, and nothing is started beside them.
+    #[default]
+    Agents,
+    /// These, and what agents that are gone have left behind.
+    All,
+    /// None: they are reported.
+    Nothing,
+}
+
 /// `[controller]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
