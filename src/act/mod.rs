@@ -5,6 +5,7 @@
 
 mod adopt;
 pub mod fence;
+mod notify;
 pub mod nudge;
 mod start;
 mod stop;
@@ -54,6 +55,8 @@ pub struct Order {
     pub settle: Duration,
     /// How long a stop waits before it sends the next, stronger signal.
     pub stop_timeout: Duration,
+    /// How long gt may take for a letter.
+    pub mail_timeout: Duration,
 }
 
 impl Order {
@@ -128,6 +131,7 @@ impl<M: Machine> Do for Host<M> {
             Action::Kill(fence) => stop::stop(self, fence, order.stop_timeout).await,
             Action::Nudge { fence, text } => nudge::nudge(self, order, fence, text).await,
             Action::Adopt(fence) => adopt::adopt(self, order, fence).await,
+            Action::Notify { letter, program } => notify::notify(self, order, letter, program).await,
         }
     }
 

@@ -28,6 +28,7 @@ pub mod run;
 pub mod socket;
 mod supervisor;
 mod watch;
+mod work;
 mod world;
 
 pub use beads::BEADS_FILE;

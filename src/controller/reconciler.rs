@@ -7,6 +7,7 @@ use super::config::{Config, ConfigTrouble};
 use super::memory::Memory;
 use super::news::News;
 use super::openings;
+use super::work::WorkLayer;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
@@ -44,6 +45,12 @@ pub struct Reconciler<W> {
     recorder: Option<Recorder>,
     /// When it last learnt from a look.
     pub(super) looked: Option<Looked>,
+    /// What beads say of the work of polecats.
+    pub(super) work: WorkLayer,
+    /// Who was alive in an earlier pass of this very process.
+    pub(super) living: BTreeSet<Address>,
+    /// A mass death was learnt of.
+    pub(super) braked: bool,
 }
 
 impl<W: World> Reconciler<W> {
@@ -52,6 +59,8 @@ impl<W: World> Reconciler<W> {
         let directory = root.gtctl_dir();
         let memory = Memory::open(world.disk(), directory.clone());
         let config = Config::open(world.disk(), root, memory.ledger())?;
+        let mut work = WorkLayer::default();
+        work.follow(world.disk(), &config.root, &config.files);
         let world = world.at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
         Ok(Self {
             world,
@@ -62,6 +71,9 @@ impl<W: World> Reconciler<W> {
             before: BTreeMap::new(),
             recorder: None,
             looked: None,
+            work,
+            living: BTreeSet::new(),
+            braked: false,
         })
     }
 
@@ -111,6 +123,8 @@ impl<W: World> Reconciler<W> {
         let resync = self.desired().policy.controller.resync.get();
         let looked = self.looked.as_ref();
         observed.away = looked.and_then(|looked| looked.away(&observed.at.boot, observed.awake, resync));
+        observed.work = self.work.observe(self.desired());
+        observed.gt = self.work.gt();
         let now = observed.at.clone();
         let plan = plan(self.desired(), &observed, self.ledger(), self.options, &now);
         Pass { observed, plan }
@@ -153,6 +167,7 @@ impl<W: World> Reconciler<W> {
         let aim = |desired: &Desired| (desired.socket.clone(), desired.policy.controller.tmux_timeout);
         let before = aim(self.desired());
         let text = self.config.reread(self.world.disk(), self.memory.ledger(), &now);
+        self.work.follow(self.world.disk(), &self.config.root, &self.config.files);
         let after = aim(self.desired());
         if after != before {
             self.world = self.world.at(&after.0, after.1.get());
@@ -195,6 +210,7 @@ impl<W: World> Reconciler<W> {
         }
         self.hear(pass);
         self.drop_void_requests(pass);
+        self.learn_of_polecats(pass);
         if openings::any_is_over(self.ledger(), pass) {
             openings::end(self.memory.lasting(), pass);
         }
@@ -247,15 +263,17 @@ impl<W: World> Reconciler<W> {
         }
         if !self.memory.save(self.world.disk()) {
             // What cannot be remembered as begun could be done twice.
-            let needs_memory =
-                |action: &Action| action.launch().is_some() || matches!(action, Action::Nudge { .. });
+            let needs_memory = |action: &Action| {
+                action.launch().is_some() || matches!(action, Action::Nudge { .. } | Action::Notify { .. })
+            };
             handed.retain(|(order, _)| !needs_memory(&order.action));
             if let Some(before) = before {
                 self.memory.take_back(before);
             }
         }
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
-        for order in &orders {
+        // A letter is no action on its object: it goes on being judged.
+        for order in orders.iter().filter(|order| !matches!(order.action, Action::Notify { .. })) {
             self.memory.volatile().in_flight.insert(order.address.clone());
             self.news.acted_on(&order.address);
         }
@@ -266,6 +284,7 @@ impl<W: World> Reconciler<W> {
     /// Records what is about to be done, before it is.
     fn record(&mut self, order: &Order, pass: &Pass) {
         let because = pass.plan.of(&order.address).map(|verdict| &verdict.because);
+        self.begin_with_polecat(order, pass);
         match &order.action {
             Action::Start(launch) | Action::Restart(launch) => {
                 let Some(spec) = order.spec() else { return };
@@ -290,7 +309,7 @@ impl<W: World> Reconciler<W> {
                     record.stuck = Some(*silent);
                 }
             }
-            Action::Adopt(_) => {}
+            Action::Adopt(_) | Action::Notify { .. } => {}
         }
     }
 
@@ -312,12 +331,17 @@ impl<W: World> Reconciler<W> {
             incarnation: IncarnationId::from_hex(&hex).unwrap_or_else(|| unreachable!("16 hex digits")),
             settle: controller.settle.get(),
             stop_timeout: controller.stop_timeout.get(),
+            mail_timeout: self.desired().policy.mail.timeout.get(),
         }
     }
 
     /// Learns what came of an order.
     pub fn note(&mut self, order: &Order, outcome: &Outcome) {
         let now = &self.world.now();
+        self.end_with_polecat(order, outcome, now);
+        if matches!(order.action, Action::Notify { .. }) {
+            return self.tell_outcome(order, outcome, now);
+        }
         self.memory.volatile().in_flight.remove(&order.address);
         match (outcome, &order.action) {
             (Outcome::Done(Some(incarnation)), Action::Start(_) | Action::Restart(_)) => {
@@ -374,6 +398,10 @@ impl<W: World> Reconciler<W> {
                 self.memory.volatile().rest(&order.address, now, resync)
             }
         };
+        self.tell_outcome(order, outcome, now);
+    }
+
+    fn tell_outcome(&mut self, order: &Order, outcome: &Outcome, now: &Stamp) {
         self.memory.save(self.world.disk());
         self.news.tell(self.world.disk(), &[words::event_of_outcome(order, outcome, now)]);
     }

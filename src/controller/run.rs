@@ -23,6 +23,7 @@ use super::rhythm::Rhythm;
 use super::socket::{Answer, Asked, ControlSocket, Reloaded, Request, Status};
 use super::supervisor::{self, Watchdog};
 use super::watch::Watch;
+use super::work::{self, WorkAsking};
 use crate::act::{Do, Order, Outcome};
 use crate::machine::Machine;
 use crate::model::Why;
@@ -52,6 +53,8 @@ enum Heard {
     Bead(Result<Answered, tokio::task::JoinError>),
     /// What came of a look at the mail.
     Mail(Came),
+    /// What came of a question about the work of polecats.
+    Work(work::Came),
     /// Somebody asks something.
     Asked(Asked),
     /// Anything else.
@@ -75,6 +78,7 @@ struct Controller<M: Machine> {
     asking: JoinSet<Answered>,
     asked: Option<Due>,
     mail: Mail,
+    work: WorkAsking,
     ear: Ear<M>,
     watch: Option<Watch>,
     parts: Parts,
@@ -137,6 +141,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         asking: JoinSet::new(),
         asked: None,
         mail,
+        work: WorkAsking::default(),
         ear,
         watch,
         parts,
@@ -162,7 +167,7 @@ impl<M: Machine> Controller<M> {
         supervisor::ready();
         let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
-            let until_asked = [self.ask_for_a_bead(), self.ask_for_mail()].into_iter().flatten().min();
+            let until_asked = [self.ask_for_a_bead(), self.ask_for_mail(), self.work.set_out(&self.reconciler)].into_iter().flatten().min();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());
@@ -171,6 +176,7 @@ impl<M: Machine> Controller<M> {
                 Some(joined) = self.under_way.join_next_with_id() => Heard::Outcome(joined),
                 Some(answered) = self.asking.join_next() => Heard::Bead(answered),
                 Some(came) = self.mail.came() => Heard::Mail(came),
+                Some(came) = self.work.came() => Heard::Work(came),
                 () = parts::after(until_asked) => Heard::Wake(Wake::Answered),
                 Some(()) = outside.deaths.recv() => Heard::Wake(Wake::Look),
                 Some(()) = outside.files.recv() => Heard::Wake(Wake::Read),
@@ -196,6 +202,10 @@ impl<M: Machine> Controller<M> {
                 Heard::Outcome(joined) => self.note(joined),
                 Heard::Bead(answered) => self.hear(answered),
                 Heard::Mail(came) => self.hear_mail(came, &pass),
+                Heard::Work(came) => {
+                    self.reconciler.hear_work(came);
+                    Wake::Look
+                }
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
@@ -223,8 +233,13 @@ impl<M: Machine> Controller<M> {
     /// Look, learn, act, listen.
     async fn pass(&mut self) -> Pass {
         let begun = Instant::now();
-        let pass = self.reconciler.look_well().await;
+        let mut pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
+        // Of so many deaths that the plan should have known of them.
+        if self.reconciler.take_braked() {
+            pass = self.reconciler.look_well().await;
+            self.reconciler.learn(&pass);
+        }
         for order in self.reconciler.commit(&pass, |_, _| true) {
             if order.action.launch().is_some() {
                 self.reconciler.hurry_bead(&order.address);

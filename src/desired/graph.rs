@@ -13,7 +13,7 @@ use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable, Naming, RestartPolicy, TownToml,
+    MailTable, MassDeathTable, Naming, PolecatsTable, RestartPolicy, TownToml,
 };
 
 /// Everything that the files of a town ask for.
@@ -48,7 +48,7 @@ pub struct Policy {
     pub limits: LimitsTable,
     /// Timing of the controller.
     pub controller: ControllerTable,
-    /// How beads are asked for. No plan is made from this or from what follows.
+    /// How beads are asked for. No plan is made from this, the feed, convoys and mail.
     #[serde(default)]
     pub beads: BeadsTable,
     /// The feed.
@@ -60,6 +60,12 @@ pub struct Policy {
     /// Requests by mail.
     #[serde(default)]
     pub mail: MailTable,
+    /// Letters about polecats, and their drain.
+    #[serde(default)]
+    pub polecats: PolecatsTable,
+    /// When many agents die together.
+    #[serde(default)]
+    pub mass_death: MassDeathTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -73,6 +79,8 @@ impl From<&TownToml> for Policy {
             feed: toml.feed.clone(),
             convoys: toml.convoys.clone(),
             mail: toml.mail.clone(),
+            polecats: toml.polecats.clone(),
+            mass_death: toml.mass_death.clone(),
         }
     }
 }

@@ -12,13 +12,15 @@ mod graph;
 mod holds;
 mod names;
 mod order;
+mod polecats;
 mod recipes;
 mod role_files;
+mod weight;
 mod words;
 
 pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
 pub use graph::{AgentChoice, Desired, Object, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};
-pub use names::session_names;
+pub use names::{rig_prefix, session_names};
 pub use role_files::remarks;

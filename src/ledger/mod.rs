@@ -7,15 +7,19 @@
 mod asked;
 mod backoff;
 mod beats;
+mod deaths;
 mod letters;
 mod opening;
+mod polecats;
 mod record;
 mod store;
 
 pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife, NUDGES_WAITING_MAX};
 pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
+pub use deaths::{Death, MassDeath};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
+pub use polecats::{Drain, LetterKind, Polecat, Progress, Told};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
+use super::deaths::{Death, MassDeath};
 use super::letters::KnownLetter;
 use super::opening::Opening;
+use super::polecats::Polecat;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -39,6 +41,12 @@ pub struct Ledger {
     pub letters: BTreeMap<String, KnownLetter>,
     /// Starts that are not over: the agent has been started, and has not been seen ready.
     pub openings: BTreeMap<Address, Opening>,
+    /// What is remembered of polecats besides.
+    pub polecats: BTreeMap<Address, Polecat>,
+    /// Who died a short while ago.
+    pub deaths: Vec<Death>,
+    /// That many died together, and when the last of them did.
+    pub mass_death: Option<MassDeath>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,

@@ -13,12 +13,14 @@ pub mod processes;
 pub mod screen;
 mod snapshot;
 pub mod tmux;
+pub mod work;
 
 pub use screen::Screen;
 pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
     Wants,
 };
+pub use work::Work;
 
 /// The eye: takes one look at the world.
 pub trait Look {

@@ -12,7 +12,7 @@ use super::opening::{Opening, opening};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Step, Verdict};
-use super::{start, stuck};
+use super::{letters, polecats, start, stuck};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -56,12 +56,16 @@ fn one(input: &start::Input<'_>) -> Verdict {
         origin: object.origin.clone(),
         note: None,
         silence: None,
+        next: None,
     };
     if input.ledger.in_flight.contains(&object.address) {
         verdict.because = Reason::InFlight;
         return verdict;
     }
+    let is_polecat = object.address.role() == Role::Polecat;
     match want(object, hold) {
+        Want::Run if is_polecat => polecats::run(&mut verdict, input),
+        Want::Stop(hold) if is_polecat => polecats::stop(&mut verdict, &hold, input),
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),
@@ -72,6 +76,9 @@ fn one(input: &start::Input<'_>) -> Verdict {
         && !input.now.until(&rest.until).is_zero()
     {
         verdict.hold(Reason::Retry { until: rest.until.clone() });
+    }
+    if is_polecat {
+        letters::add(&mut verdict, input);
     }
     verdict
 }
@@ -110,7 +117,7 @@ pub(super) fn is_wanted(object: &Object, ledger: &Ledger, now: &Stamp) -> bool {
 }
 
 /// It should run.
-fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
+pub(super) fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
     match verdict.state.clone() {
         State::Running(alive) => keep(verdict, &alive, input),
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
@@ -222,7 +229,7 @@ fn leave(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
 }
 
 /// It should not run.
-fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
+pub(super) fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
     if let State::Dead { fence, .. } | State::PaneGone { fence } | State::BareShell(Alive { fence, .. }) =
         &verdict.state
     {

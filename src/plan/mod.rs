@@ -6,12 +6,17 @@
 //! 2. [`judge`] holds that state against what is wanted: one table, one [`Verdict`] an object.
 //! 3. [`start`] lets a start pass its gates: place, backoff, policy, order.
 //! 4. [`stuck`] judges those that live and do nothing any more.
-//! 5. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
-//! 6. [`unmanaged`] lists what is on the server and not ours to touch.
+//! 5. [`polecats`] asks their work whether they are wanted, [`letters`] who is to be told of them; [`mass_death`] lets those that died together
+//!    start one after the other.
+//! 6. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
+//! 7. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod ceilings;
 mod judge;
+mod letters;
+mod mass_death;
 mod opening;
+mod polecats;
 mod presence;
 mod start;
 mod state;
@@ -20,7 +25,9 @@ mod types;
 mod unmanaged;
 mod wake;
 
+pub use letters::{Letter, progress};
 pub use opening::{Opening, opening};
+pub use polecats::{DRAIN, is_over, is_to_be_asked};
 pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;
@@ -43,6 +50,7 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     let refusal = ceilings::limit_stops(&mut verdicts, desired, observed, ledger);
     ceilings::order_stops(&mut verdicts, desired);
     ceilings::limit_sessions(&mut verdicts, desired, observed);
+    mass_death::stagger(&mut verdicts, desired, ledger, now);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);
     let wake = wake::earliest(&verdicts, desired, now);
     Plan { verdicts, unmanaged, refusal, wake }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::letters::Letter;
 use super::state::State;
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
@@ -53,6 +54,8 @@ pub struct Verdict {
     pub drifted: bool,
     /// How its silence stands, if it lives and is to say that it is well.
     pub silence: Option<Silence>,
+    /// When it would be judged otherwise although nothing else happens, as far as its reason does not tell.
+    pub next: Option<Stamp>,
 }
 
 /// How the silence of an agent stands.
@@ -107,6 +110,13 @@ pub enum Action {
     },
     /// Label a session of gt's as ours.
     Adopt(Fence),
+    /// Tell somebody of it.
+    Notify {
+        /// What.
+        letter: Letter,
+        /// gt, found.
+        program: PathBuf,
+    },
 }
 
 impl Action {
@@ -118,6 +128,7 @@ impl Action {
             Self::Kill(_) => "kill",
             Self::Nudge { .. } => "nudge",
             Self::Adopt(_) => "adopt",
+            Self::Notify { .. } => "notify",
         }
     }
 
@@ -125,7 +136,7 @@ impl Action {
     pub fn launch(&self) -> Option<&Launch> {
         match self {
             Self::Start(launch) | Self::Restart(launch) => Some(launch),
-            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) => None,
+            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) | Self::Notify { .. } => None,
         }
     }
 }
@@ -234,6 +245,8 @@ pub enum Gate {
     Turn,
     /// Not before this moment: `starts-per-minute`.
     NotBefore(Stamp),
+    /// Many have died together, so they are started one at a time: not before this moment.
+    MassDeath(Stamp),
 }
 
 /// A session that is not managed.
@@ -262,7 +275,7 @@ pub struct Refusal {
     pub limit: usize,
 }
 
-/// The five numbers of the last line.
+/// The numbers of the last line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// To start.
@@ -271,6 +284,8 @@ pub struct Counts {
     pub restart: usize,
     /// To nudge.
     pub nudge: usize,
+    /// Letters to write.
+    pub notify: usize,
     /// To kill.
     pub kill: usize,
     /// Held.
@@ -291,6 +306,7 @@ impl Plan {
                     Action::Restart(_) => counts.restart += 1,
                     Action::Nudge { .. } => counts.nudge += 1,
                     Action::Kill(_) => counts.kill += 1,
+                    Action::Notify { .. } => counts.notify += 1,
                     Action::Adopt(_) => {}
                 },
             }
@@ -313,9 +329,10 @@ impl Plan {
 }
 
 impl Verdict {
-    /// Off, because no file turned it on.
+    /// Off, because no file turned it on; or a polecat without work, of which a rig may have many.
     pub fn is_off_by_default(&self) -> bool {
-        self.because == Reason::Disabled && self.origin == Origin::Default
+        let is_off = self.because == Reason::Disabled && self.origin == Origin::Default;
+        is_off || (self.decision == Decision::Held && self.because.is_without_work())
     }
 
     /// Whether it is as the files want it: nothing to do, and nothing held back that no file holds back.

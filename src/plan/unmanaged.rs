@@ -72,6 +72,7 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
         note: None,
         drifted: false,
         silence: None,
+        next: None,
         address,
     };
     if input.ledger.in_flight.contains(&verdict.address) {

@@ -188,7 +188,7 @@ impl Checker {
                 }
                 LaunchInto::NewSession => None,
             },
-            Action::Nudge { .. } | Action::Adopt(_) => None,
+            Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => None,
         };
         let Some(fence) = fence else {
             return broken(law, format!("{} of {} ended {process:?}", order.action.word(), order.address));
@@ -246,7 +246,7 @@ impl Checker {
             Action::Start(launch) | Action::Restart(launch) => {
                 matches!(launch.into, LaunchInto::Replacing(_))
             }
-            Action::Nudge { .. } | Action::Adopt(_) => false,
+            Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => false,
         };
         let stops = orders.iter().filter(lives_ended).count();
         holds(

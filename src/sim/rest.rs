@@ -95,11 +95,21 @@ impl Stage {
 
     /// Longer than any wait that may be owed by the numbers of this town.
     fn patience(&self) -> Duration {
-        let Policy { backoff, crash_loop, limits, controller, beads: _, feed: _, convoys: _, mail: _ } =
-            &self.policy;
+        let Policy {
+            backoff,
+            crash_loop,
+            limits,
+            controller,
+            beads: _,
+            feed: _,
+            convoys: _,
+            mail: _,
+            polecats: _,
+            mass_death,
+        } = &self.policy;
         let minutes = self.plot.objects().len() / limits.starts_per_minute.max(1);
         let all_starts = Duration::from_secs(60) * u32::try_from(minutes).unwrap_or(u32::MAX);
-        let waits = [backoff.max, crash_loop.probe_after, crash_loop.stable, controller.resync];
+        let waits = [backoff.max, crash_loop.probe_after, crash_loop.stable, controller.resync, mass_death.calm];
         TIME_TO_REST_MAX.max(waits.iter().map(|wait| wait.get() * 2).sum::<Duration>() + all_starts)
     }
 

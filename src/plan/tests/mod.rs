@@ -4,6 +4,7 @@ mod asked;
 pub(crate) mod builders;
 mod ceilings;
 mod holds;
+mod employed;
 mod laws;
 mod opening;
 mod order;

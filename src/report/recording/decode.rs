@@ -10,7 +10,7 @@ use super::form::{FORM, Head, LedgerPart, Line, Pair, PassLine, Piece, ServerPar
 use crate::desired::Desired;
 use crate::ledger::{Ledger, Record};
 use crate::model::{Address, Seen, Stamp};
-use crate::observed::{Observed, Place, Server, Session};
+use crate::observed::{Observed, Place, Server, Session, Work};
 use crate::plan::Options;
 
 /// A pass as it was.
@@ -145,6 +145,8 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         asleep,
         away,
         heartbeats,
+        work,
+        gt,
         past,
         records,
         ledger,
@@ -181,6 +183,8 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
             at,
             away,
             heartbeats: map(old.heartbeats, heartbeats)?,
+            work: map(old.work, work)?,
+            gt,
             past: map(old.past, past)?,
             past_server: server.past_server,
         },
@@ -208,6 +212,7 @@ struct Old {
     sessions: Vec<Session>,
     places: BTreeMap<Address, Place>,
     heartbeats: BTreeMap<Address, Seen<Option<jiff::Timestamp>>>,
+    work: BTreeMap<Address, Seen<Work>>,
     past: BTreeMap<Address, Seen<bool>>,
     records: BTreeMap<Address, Record>,
     memory: Option<LedgerPart>,
@@ -217,8 +222,19 @@ struct Old {
 impl Old {
     fn of(before: Recorded) -> Self {
         let Recorded { number: _, desired, observed, ledger, options: _, decided } = before;
-        let Observed { at: _, awake: _, away: _, socket, mut server, places, heartbeats, past, past_server } =
-            observed;
+        let Observed {
+            at: _,
+            awake: _,
+            away: _,
+            socket,
+            mut server,
+            places,
+            heartbeats,
+            work,
+            gt: _,
+            past,
+            past_server,
+        } = observed;
         let sessions = match &mut server {
             Seen::Known(Server::Up(up)) => std::mem::take(&mut up.sessions),
             Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => Vec::new(),
@@ -229,6 +245,7 @@ impl Old {
             sessions,
             places,
             heartbeats,
+            work,
             past,
             memory: Some(LedgerPart::of(&ledger)),
             records: ledger.objects,

@@ -17,7 +17,7 @@ mod tests;
 
 pub use policy::{
     BackoffTable, BeadsTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable, LimitsTable,
-    MailTable,
+    MailTable, MassDeathTable, PolecatsTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -55,6 +55,10 @@ pub struct TownToml {
     pub convoys: ConvoysTable,
     /// Requests by mail.
     pub mail: MailTable,
+    /// What is told of polecats, and how they are drained.
+    pub polecats: PolecatsTable,
+    /// When many agents die together.
+    pub mass_death: MassDeathTable,
 }
 
 /// `[town]`
@@ -132,6 +136,8 @@ pub struct RolesTable {
     pub witness: RoleTable,
     /// Refineries.
     pub refinery: RoleTable,
+    /// Polecats: which there are, their directories say.
+    pub polecat: RoleTable,
     /// Crew.
     pub crew: RoleTable,
 }
@@ -196,6 +202,8 @@ pub struct RigRolesTable {
     pub witness: RoleTable,
     /// This rig's refinery.
     pub refinery: RoleTable,
+    /// This rig's polecats.
+    pub polecat: RoleTable,
     /// This rig's crew.
     pub crew: RoleTable,
 }
