@@ -65,7 +65,9 @@ fn town(polecats: &[&str]) -> TestTown {
         .with("roles.witness", "enabled = false")
         .with("roles.refinery", "enabled = false")
         .with("beads", "timeout = '1s'")
-        .with("beads", "every = '1s'");
+        .with("beads", "every = '1s'")
+        // So that the server lives on without them.
+        .session("scribe", Fake::Ok);
     town.make_dirs(&["gastown/.beads"]);
     for name in polecats {
         town.make_dirs(&[&format!("gastown/polecats/{name}/gastown")]);
@@ -128,7 +130,18 @@ impl Polecats for TestTown {
         let (session, worker) = (format!("gt-gastown-{name}"), format!("GT_POLECAT={name}"));
         let directory = self.path(&format!("gastown/polecats/{name}/gastown")).display().to_string();
         let mut args = vec!["new-session", "-d", "-s", &session, "-c", &directory];
-        args.extend(["-e", "GT_ROLE=polecat", "-e", "GT_RIG=gastown", "-e", &worker, "-e", &root, "env", "--"]);
+        args.extend([
+            "-e",
+            "GT_ROLE=polecat",
+            "-e",
+            "GT_RIG=gastown",
+            "-e",
+            &worker,
+            "-e",
+            &root,
+            "env",
+            "--",
+        ]);
         let argv = fake.command(self.root());
         args.extend(argv.iter().map(String::as_str));
         self.tmux(&args).exits(0);
@@ -151,10 +164,7 @@ impl Polecats for TestTown {
 #[track_caller]
 fn wait_held(town: &TestTown, object: &str, code: &str) {
     town.wait_until(&format!("{object} is held: {code}"), SOON, || {
-        let status = town.status();
-        let objects = status["objects"].as_array().cloned().unwrap_or_default();
-        objects.iter().any(|one| one["address"] == object && one["reason"]["code"] == code)
-            || town.gtctl(&["why", object]).stdout.contains(&format!("reason    {code}\n"))
+        town.gtctl(&["why", object]).stdout.contains(&format!("reason    {code}\n"))
     });
 }
 
@@ -210,7 +220,8 @@ fn a_polecat_rests_whose_work_is_done_or_whose_agent_says_so_or_that_somebody_st
 
 #[test]
 fn work_that_is_closed_on_a_hook_is_no_reason_to_start_a_polecat() {
-    let town = town(&["nux"]);
+    // gt gives no notice of what it starts.
+    let town = town(&["nux"]).with("controller", "resync = '1s'");
     let agent = json!({"id": "gastown-polecat-nux", "status": "open", "issue_type": "agent", "hook_bead": "gastown-9",
                        "labels": ["gt:agent"], "agent_state": "working"});
     town.says("agents", &json!([agent]));
@@ -241,8 +252,10 @@ fn law_1_a_polecat_of_which_beads_say_nothing_is_left_and_one_answer_later_it_is
     town.make("bd", "fails");
     before.kill();
     wait_held(&town, NUX, "work-unknown");
+    town.wait_until("why is told", SOON, || {
+        town.gtctl(&["why", NUX]).stdout.contains("the database is locked")
+    });
     controller.passes(2);
-    town.gtctl(&["why", NUX]).says("the database is locked");
     assert!(town.alive(NUX).is_none());
 
     fs::remove_file(town.root().join("bin/bd.d/fails")).unwrap();
@@ -281,4 +294,184 @@ fn law_12_a_rig_whose_polecats_are_not_there_is_never_asked_about_work() {
     assert!(town.alive(NUX).is_none());
     fs::remove_dir_all(town.path("gastown/polecats/nux")).unwrap();
     town.wait_until("it is forgotten", SOON, || town.plan().find(NUX).is_none());
+}
+
+// --- what the witness is told
+
+#[test]
+fn a_polecat_that_crashes_again_and_again_is_told_once() {
+    let town = town(&["nux"])
+        .with("crash-loop", "count = 2")
+        .with("crash-loop", "probe-after = '1m'")
+        .with("backoff", "initial = '1s'")
+        .with("backoff", "max = '1s'");
+    town.hooked(&["nux"]);
+    town.agent("nux", "working");
+    let before = town.spawn("nux", &Fake::Ok);
+    let controller = town.controller();
+    town.wait_settled(&[NUX]);
+    // Whatever is started from now on ends at once.
+    town.set("agents.fake", &format!("command = {}", town.command(&Fake::Exit0)));
+    town.set("agents.fake", &format!("command = {}", town.command(&Fake::Crash(0))));
+    controller.passes(1);
+    before.kill();
+    wait_held(&town, NUX, "crash-loop");
+    town.wait_until("the witness is told", SOON, || !town.letters().is_empty());
+    controller.passes(3);
+    assert_eq!(town.letters(), ["gastown/witness | CRASHED_POLECAT: gastown/nux restart failed | daemon"]);
+    let bodies = fs::read_to_string(town.root().join("bin/gt.d/bodies")).unwrap();
+    assert!(bodies.contains("hook_bead: gastown-nux1"), "{bodies}");
+    assert_eq!(controller.terminate(), Some(0));
+    // Nor does the next controller tell it again.
+    let controller = town.controller();
+    controller.passes(3);
+    assert_eq!(town.letters().len(), 1);
+}
+
+#[test]
+fn s103_work_of_the_dead_that_is_not_started_again_is_told_once() {
+    let town = town(&["nux", "slit"]).with("polecats", "orphaned-after = '1s'");
+    town.hooked(&["nux", "slit"]);
+    town.agent("nux", "working");
+    let lives = [town.spawn("nux", &Fake::Ok), town.spawn("slit", &Fake::Ok)];
+    let controller = town.controller();
+    town.wait_settled(&[NUX, SLIT]);
+    town.set("rigs.gastown", "state = 'parked'");
+    controller.passes(1);
+    lives[0].kill();
+    town.wait_until("the witness is told", SOON, || !town.letters().is_empty());
+    controller.passes(3);
+    assert_eq!(
+        town.letters(),
+        ["gastown/witness | ORPHANED_WORK: gastown-polecat-nux has hooked work but is dead | daemon"]
+    );
+    assert!(lives[1].is_alive(), "parked leaves what runs");
+    town.plan().assert_held(NUX, "parked");
+}
+
+#[test]
+fn a_letter_that_gt_does_not_take_is_reported_and_stops_nothing() {
+    let town = town(&["nux"]).with("polecats", "orphaned-after = '1s'");
+    town.hooked(&["nux"]);
+    town.make("gt", "fails");
+    let before = town.spawn("nux", &Fake::Ok);
+    let controller = town.controller();
+    town.wait_settled(&[NUX]);
+    town.set("roles.polecat", "enabled = false");
+    controller.passes(1);
+    before.kill();
+    town.wait_until("it was tried", SOON, || !town.letters().is_empty());
+    town.wait_until("it was told", SOON, || {
+        town.gtctl(&["events"])
+            .stdout
+            .contains("gt did not take the letter and said: Error: no such recipient")
+    });
+    controller.passes(2);
+    assert_eq!(town.letters().len(), 1, "the next try waits");
+    // Passes go on as ever.
+    let scribe = town.life("sessions/scribe");
+    scribe.kill();
+    town.wait_replaced("sessions/scribe", scribe, SOON);
+}
+
+#[test]
+fn work_that_does_not_get_on_is_told_once_and_not_again_after_three_more_looks() {
+    let town = town(&["nux"]).with("polecats", "gupp-after = '2s'");
+    town.hooked(&["nux"]);
+    town.says(
+        "agents",
+        &json!([{"id": "gastown-polecat-nux", "status": "open", "issue_type": "task", "labels": ["gt:agent"],
+                 "agent_state": "working", "updated_at": "2026-01-24T10:00:00Z"}]),
+    );
+    let life = town.spawn("nux", &Fake::Ok);
+    let controller = town.controller();
+    town.wait_until("the witness is told", SOON, || !town.letters().is_empty());
+    let asked = town.asked("list --status=hooked");
+    town.wait_until("beads were asked three more times", SOON, || {
+        town.asked("list --status=hooked") >= asked + 3
+    });
+    controller.passes(1);
+    let letters = town.letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(
+        letters[0].starts_with("gastown/witness | GUPP_VIOLATION: gastown-polecat-nux stuck for "),
+        "{letters:?}"
+    );
+    assert!(life.is_alive());
+    town.gtctl(&["events"]).says("notify (no-progress)");
+}
+
+#[test]
+fn without_gt_nobody_is_told_and_why_says_so() {
+    let town = town(&["nux"]).with("polecats", "orphaned-after = '1s'");
+    fs::remove_file(town.root().join("bin/gt")).unwrap();
+    town.hooked(&["nux"]);
+    let before = town.spawn("nux", &Fake::Ok);
+    let controller = town.controller();
+    town.wait_settled(&[NUX]);
+    town.set("roles.polecat", "enabled = false");
+    controller.passes(1);
+    before.kill();
+    town.wait_until("why says so", SOON, || {
+        town.gtctl(&["why", NUX]).stdout.contains("its witness is not told, because gt is not there")
+    });
+    drop(controller);
+}
+
+// --- docked
+
+#[test]
+fn a_docked_rig_tells_its_polecats_waits_and_then_stops_them() {
+    let town = town(&["nux"]).with("polecats", "drain = '4s'");
+    town.hooked(&["nux"]);
+    let life = town.spawn("nux", &Fake::Prompt);
+    let controller = town.controller();
+    town.wait_settled(&[NUX]);
+    town.set("rigs.gastown", "state = 'docked'");
+    controller.passes(1);
+    let lines = town.root().join("agents.log/unmanaged.lines");
+    town.wait_until("it is told", SOON, || {
+        fs::read_to_string(&lines).unwrap_or_default().contains("RIG DOCKED: finish or hand off")
+    });
+    assert!(life.is_alive(), "it may finish");
+    town.wait_until("it is stopped", SOON, || !life.is_alive());
+    assert_eq!(fs::read_to_string(&lines).unwrap().lines().count(), 1, "it is told once");
+    controller.passes(2);
+    assert!(town.alive(NUX).is_none());
+    town.plan().assert_held(NUX, "docked");
+}
+
+// --- mass death
+
+#[test]
+fn agents_that_die_together_are_one_event_and_come_back_one_at_a_time() {
+    let names = ["a", "b", "c", "d", "e"];
+    let town = names.iter().fold(TestTown::new(), |town, name| town.session(name, Fake::Ok));
+    let town = town.with("mass-death", "count = 2").with("mass-death", "gap = '1s'");
+    let objects: Vec<String> = names.iter().map(|name| format!("sessions/{name}")).collect();
+    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+    let controller = town.controller();
+    let lives = town.wait_settled(&objects);
+    lives.iter().for_each(|life| life.kill());
+    town.wait_until("all are back", SOON * 2, || {
+        objects.iter().all(|object| town.start_count(object) == 2 && town.alive(object).is_some())
+    });
+    let log = fs::read_to_string(town.root().join("agents.log/starts")).unwrap();
+    let times: Vec<f64> = log.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
+    let last: Vec<f64> = times[times.len() - 3..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(last.iter().all(|gap| *gap > 0.8), "{last:?}");
+    let events = town.gtctl(&["events"]).stdout;
+    assert_eq!(events.matches("mass death: ").count(), 1, "{events}");
+    assert!(controller.log().contains("they are started again one at a time"));
+}
+
+#[test]
+fn two_deaths_are_no_mass_death_and_both_are_back_at_once() {
+    let town = TestTown::new().session("a", Fake::Ok).session("b", Fake::Ok).with("mass-death", "gap = '1m'");
+    let _controller = town.controller();
+    let lives = town.wait_settled(&["sessions/a", "sessions/b"]);
+    lives.iter().for_each(|life| life.kill());
+    for (object, life) in ["sessions/a", "sessions/b"].iter().zip(lives) {
+        town.wait_replaced(object, life, Duration::from_secs(5));
+    }
 }

@@ -31,7 +31,10 @@ pub async fn notify<M: Machine>(host: &Host<M>, order: &Order, letter: &Letter, 
         Ok(reply) => {
             let said = [&reply.stderr, &reply.stdout].into_iter().find(|text| !text.trim().is_empty());
             let said = said.map_or("nothing", |said| said.trim());
-            Outcome::failed(format!("gt did not take the letter and said: {}", printable(&excerpt(said, SHOWN))))
+            Outcome::failed(format!(
+                "gt did not take the letter and said: {}",
+                printable(&excerpt(said, SHOWN))
+            ))
         }
         Err(error @ CallError::Timeout { .. }) => {
             Outcome::unconfirmed(format!("{error}; whether it sent the letter is not known"))

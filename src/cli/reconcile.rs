@@ -128,8 +128,18 @@ fn tell(context: &Context, progress: &Progress<'_>) {
 }
 
 fn totals_line(totals: &Totals) -> String {
-    let Totals { started, restarted, nudged, killed, held, failed, adopted, notified, skipped, interrupted: _ } =
-        totals;
+    let Totals {
+        started,
+        restarted,
+        nudged,
+        killed,
+        held,
+        failed,
+        adopted,
+        notified,
+        skipped,
+        interrupted: _,
+    } = totals;
     let adopted = if *adopted > 0 { format!("Adopted: {adopted}.\n") } else { String::new() };
     let notified = if *notified > 0 { format!("Letters sent: {notified}.\n") } else { String::new() };
     let skipped =

@@ -6,9 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
+use super::World;
+use super::reconciler::{Pass, Reconciler};
 use crate::machine::Machine;
-use crate::model::ProcessId;
-use crate::observed::processes;
+use crate::model::{ProcessId, Seen};
+use crate::observed::{Server, processes};
+use crate::plan::State;
 
 /// Waits on a pidfd for each process that it was told of, and for the agent behind each that is a wrapping shell.
 #[derive(Debug)]
@@ -99,5 +102,21 @@ impl<M> Drop for Ear<M> {
         for task in self.waiting.values() {
             task.abort();
         }
+    }
+}
+
+impl<W: World> Reconciler<W> {
+    /// The processes whose end is news.
+    pub fn listen_to(pass: &Pass) -> BTreeSet<ProcessId> {
+        let server = match &pass.observed.server {
+            Seen::Known(Server::Up(server)) => Some(server.id),
+            Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
+        };
+        let agents = pass.plan.verdicts.iter().filter_map(|verdict| match &verdict.state {
+            State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence.process(),
+            State::Detached { process, .. } => Some(*process),
+            _ => None,
+        });
+        agents.chain(server).collect()
     }
 }

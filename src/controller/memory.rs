@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::ledger::{self, Ledger};
+use super::reconciler::Pass;
+use crate::ledger::{self, Ledger, ServerSeen};
 use crate::machine::Disk;
-use crate::model::Why;
+use crate::model::{Seen, Why};
+use crate::observed::Server;
 
 /// The ledger, and whether it is on disk as it is here.
 #[derive(Debug, Clone)]
@@ -89,6 +91,17 @@ impl Memory {
             }
         }
     }
+}
+
+/// The server to remember as the one that the agents are in. While the recorded one lives at another socket, they are still in that one, and
+/// forgetting it would double them.
+pub fn server_to_remember(pass: &Pass, ledger: &Ledger) -> Option<ServerSeen> {
+    let Seen::Known(Server::Up(server)) = &pass.observed.server else { return None };
+    let boot = Some(pass.observed.at.boot.clone());
+    let seen = ServerSeen { process: server.id, boot, socket: pass.observed.socket.clone() };
+    let moved = ledger.server.as_ref().is_some_and(|known| known.socket != seen.socket);
+    let old_is_gone = matches!(pass.observed.past_server, Some(Seen::Known(false)));
+    (!moved || old_is_gone).then_some(seen)
 }
 
 #[cfg(test)]

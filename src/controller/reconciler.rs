@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{Config, ConfigTrouble};
-use super::memory::Memory;
+use super::memory::{Memory, server_to_remember};
 use super::news::News;
 use super::openings;
 use super::work::WorkLayer;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Looked, Record, ServerSeen};
-use crate::model::{Address, Incarnation, IncarnationId, ProcessId, Reason, Seen, Stamp};
+use crate::ledger::{FileSeen, Ledger, Looked, Record};
+use crate::model::{Address, Incarnation, IncarnationId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
 use crate::report::events::{Event, EventLog, Kind};
@@ -59,7 +59,7 @@ impl<W: World> Reconciler<W> {
         let directory = root.gtctl_dir();
         let memory = Memory::open(world.disk(), directory.clone());
         let config = Config::open(world.disk(), root, memory.ledger())?;
-        let mut work = WorkLayer::default();
+        let mut work = WorkLayer::open(world.disk(), &directory);
         work.follow(world.disk(), &config.root, &config.files);
         let world = world.at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
         Ok(Self {
@@ -440,29 +440,4 @@ impl<W: World> Reconciler<W> {
     pub fn tell(&self, event: Event) {
         self.news.tell(self.world.disk(), &[event]);
     }
-
-    /// The processes whose end is news.
-    pub fn listen_to(pass: &Pass) -> BTreeSet<ProcessId> {
-        let server = match &pass.observed.server {
-            Seen::Known(Server::Up(server)) => Some(server.id),
-            Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
-        };
-        let agents = pass.plan.verdicts.iter().filter_map(|verdict| match &verdict.state {
-            State::Running(alive) | State::Starting(alive) | State::BareShell(alive) => alive.fence.process(),
-            State::Detached { process, .. } => Some(*process),
-            _ => None,
-        });
-        agents.chain(server).collect()
-    }
-}
-
-/// The server to remember as the one that the agents are in. While the recorded one lives at another socket, they are still in that one, and
-/// forgetting it would double them.
-fn server_to_remember(pass: &Pass, ledger: &Ledger) -> Option<ServerSeen> {
-    let Seen::Known(Server::Up(server)) = &pass.observed.server else { return None };
-    let boot = Some(pass.observed.at.boot.clone());
-    let seen = ServerSeen { process: server.id, boot, socket: pass.observed.socket.clone() };
-    let moved = ledger.server.as_ref().is_some_and(|known| known.socket != seen.socket);
-    let old_is_gone = matches!(pass.observed.past_server, Some(Seen::Known(false)));
-    (!moved || old_is_gone).then_some(seen)
 }

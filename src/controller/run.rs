@@ -167,7 +167,11 @@ impl<M: Machine> Controller<M> {
         supervisor::ready();
         let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
-            let until_asked = [self.ask_for_a_bead(), self.ask_for_mail(), self.work.set_out(&self.reconciler)].into_iter().flatten().min();
+            let until_asked =
+                [self.ask_for_a_bead(), self.ask_for_mail(), self.work.set_out(&self.reconciler)]
+                    .into_iter()
+                    .flatten()
+                    .min();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());

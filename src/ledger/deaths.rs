@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn deaths_further_apart_than_the_window_are_none() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
-        for (second, name) in [(0, "sessions/a"), (20, "sessions/b"), (31, "sessions/c"), (51, "sessions/d")] {
+        for (second, name) in [(0, "sessions/a"), (20, "sessions/b"), (31, "sessions/c"), (51, "sessions/d")]
+        {
             assert_eq!(ledger.note_deaths(&dies(name, second), &policy, &at(second)), None, "{name}");
         }
         assert_eq!(ledger.mass_death, None);

@@ -135,7 +135,9 @@ impl Rig {
                 Some(issue) => Some(issue.clone()),
                 None => match show(bead).await {
                     Seen::Known(Some(issue)) => Some(issue),
-                    Seen::Known(None) => return Seen::unknown(format!("there is no bead {bead}, which is on its hook")),
+                    Seen::Known(None) => {
+                        return Seen::unknown(format!("there is no bead {bead}, which is on its hook"));
+                    }
                     Seen::Unknown(why) => return Seen::Unknown(why),
                 },
             },
@@ -145,7 +147,8 @@ impl Rig {
             bead: issue.id,
             updated: issue.updated,
         });
-        let said = |agent: AgentBead| AgentSaid { bead: agent.id, state: agent.state, updated: agent.updated };
+        let said =
+            |agent: AgentBead| AgentSaid { bead: agent.id, state: agent.state, updated: agent.updated };
         Seen::Known((hook, agent.map(said)))
     }
 }

@@ -47,15 +47,11 @@ struct Condition<'a> {
 
 /// Makes the verdict on a polecat a letter, if there is something to tell and nothing else to do.
 pub(super) fn add(verdict: &mut Verdict, input: &Input<'_>) {
-    let idle = match &verdict.decision {
-        Decision::Nothing => verdict.because == Reason::Running,
-        Decision::Held => true,
-        Decision::Step(_) => false,
+    let found = match &verdict.decision {
+        Decision::Held if polecats::is_over(&verdict.state) => of_dead(verdict, input),
+        Decision::Nothing if verdict.because == Reason::Running => of_living(verdict, input),
+        Decision::Nothing | Decision::Held | Decision::Step(_) => None,
     };
-    if !idle {
-        return;
-    }
-    let found = if polecats::is_over(&verdict.state) { of_dead(verdict, input) } else { of_living(verdict, input) };
     let Some(condition) = found else { return };
     if condition.kind == LetterKind::Stalled {
         verdict.evidence.push(Evidence::aged(
@@ -73,9 +69,7 @@ pub(super) fn add(verdict: &mut Verdict, input: &Input<'_>) {
 fn send(verdict: &mut Verdict, condition: &Condition<'_>, program: PathBuf, input: &Input<'_>) {
     let known = input.ledger.polecats.get(&verdict.address);
     let told = known.and_then(|known| {
-        let is_it = |told: &&Told| {
-            told.is_about(condition.kind, &condition.hook.bead, condition.life)
-        };
+        let is_it = |told: &&Told| told.is_about(condition.kind, &condition.hook.bead, condition.life);
         known.letters.iter().find(is_it)
     });
     if let Some(told) = told {
@@ -100,11 +94,7 @@ fn send(verdict: &mut Verdict, condition: &Condition<'_>, program: PathBuf, inpu
     verdict.decision = Decision::Step(Step { action: Action::Notify { letter, program }, gate: Gate::Ready });
 }
 
-fn earlier(
-    one: Option<Stamp>,
-    other: Stamp,
-    input: &Input<'_>,
-) -> Option<Stamp> {
+fn earlier(one: Option<Stamp>, other: Stamp, input: &Input<'_>) -> Option<Stamp> {
     one.into_iter().chain([other]).min_by_key(|at| input.now.until(at))
 }
 
@@ -164,9 +154,9 @@ fn of_dead<'a>(verdict: &mut Verdict, input: &Input<'a>) -> Option<Condition<'a>
     let lasts = input.now.since(known.ended.as_ref()?);
     let condition = |kind, what| Condition { kind, work, hook, life, what, lasts };
     match (&verdict.because, &known.failed) {
-        (Reason::CrashLoop { count, window, .. }, _) => policy
-            .crash_mail
-            .then(|| condition(LetterKind::Crashed, format!("crash loop, {count} restarts in {}", words(*window)))),
+        (Reason::CrashLoop { count, window, .. }, _) => policy.crash_mail.then(|| {
+            condition(LetterKind::Crashed, format!("crash loop, {count} restarts in {}", words(*window)))
+        }),
         (Reason::Backoff { .. }, Some(why)) => {
             policy.crash_mail.then(|| condition(LetterKind::Crashed, why.to_string()))
         }

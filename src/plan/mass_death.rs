@@ -21,7 +21,8 @@ pub(super) fn stagger(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledg
         .iter()
         .any(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)));
     // A start that seems to lie ahead was stamped by a clock that was wrong.
-    let since = ledger.starts.iter().filter(|start| now.until(start).is_zero()).map(|start| now.since(start)).min();
+    let since =
+        ledger.starts.iter().filter(|start| now.until(start).is_zero()).map(|start| now.since(start)).min();
     let mut wait = since.map_or(Duration::ZERO, |since| policy.gap.get().saturating_sub(since));
     if under_way {
         wait = wait.max(policy.gap.get());

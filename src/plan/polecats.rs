@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::desired::{Hold, HoldKind};
 use crate::ledger::Ledger;
 use crate::model::{Evidence, Reason, Seen, Stamp, Why};
+use crate::observed::Observed;
 use crate::observed::beads::AgentState;
 use crate::observed::work::{Hook, Work};
-use crate::observed::Observed;
 
 use super::judge;
 use super::opening::{Opening, opening};
@@ -100,10 +100,12 @@ pub(super) fn wish<'a>(input: &Input<'a>) -> Wish<'a> {
         (Some(hook), _) if hook.closed => Wish::Rest(Reason::WorkClosed { bead: hook.bead.clone() }),
         (Some(_), Some(AgentState::Done)) => Wish::Rest(Reason::WorkDone { state: "done".to_owned() }),
         (Some(_), Some(AgentState::Nuked)) => Wish::Rest(Reason::WorkDone { state: "nuked".to_owned() }),
-        (Some(hook), Some(AgentState::Spawning)) => match spawning(agent.and_then(|said| said.updated), work, input.now) {
-            Some(until) => Wish::Rest(Reason::Spawning { until }),
-            None => Wish::Work(work, hook),
-        },
+        (Some(hook), Some(AgentState::Spawning)) => {
+            match spawning(agent.and_then(|said| said.updated), work, input.now) {
+                Some(until) => Wish::Rest(Reason::Spawning { until }),
+                None => Wish::Work(work, hook),
+            }
+        }
         (Some(hook), _) => Wish::Work(work, hook),
     }
 }

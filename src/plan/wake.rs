@@ -68,5 +68,11 @@ pub(super) fn earliest(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> 
         .filter_map(of_hold);
     let silences = verdicts.iter().filter_map(|verdict| verdict.silence.as_ref()?.next.clone());
     let nexts = verdicts.iter().filter_map(|verdict| verdict.next.clone());
-    verdicts.iter().filter_map(of_verdict).chain(nexts).chain(silences).chain(holds).min_by_key(|wake| now.until(wake))
+    verdicts
+        .iter()
+        .filter_map(of_verdict)
+        .chain(nexts)
+        .chain(silences)
+        .chain(holds)
+        .min_by_key(|wake| now.until(wake))
 }

@@ -109,7 +109,8 @@ impl Stage {
         } = &self.policy;
         let minutes = self.plot.objects().len() / limits.starts_per_minute.max(1);
         let all_starts = Duration::from_secs(60) * u32::try_from(minutes).unwrap_or(u32::MAX);
-        let waits = [backoff.max, crash_loop.probe_after, crash_loop.stable, controller.resync, mass_death.calm];
+        let waits =
+            [backoff.max, crash_loop.probe_after, crash_loop.stable, controller.resync, mass_death.calm];
         TIME_TO_REST_MAX.max(waits.iter().map(|wait| wait.get() * 2).sum::<Duration>() + all_starts)
     }
 

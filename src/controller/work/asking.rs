@@ -57,6 +57,9 @@ impl<W: World> Reconciler<W> {
     /// Takes an answer.
     pub fn hear_work(&mut self, came: Came) {
         self.work.hear(&came.rig, came.at, came.answer);
+        if let Err(error) = self.work.save(self.world.disk()) {
+            tracing::warn!(%error, "what beads said of polecats cannot be written down");
+        }
     }
 
     /// Sees, in this process alone, which polecats are gone: what beads say from now on is said since then.
@@ -84,7 +87,7 @@ impl<M: Machine> Reconciler<Host<M>> {
         let pass = self.look().await;
         self.work.note(&pass, self.memory.ledger(), &self.config.desired);
         let now = self.now();
-        while let Some(rig) = self.work.due(&now) {
+        while let Some(rig) = self.work.due_now(&now) {
             let at = self.now();
             let answer = rig.ask(self.world.machine.clone(), &at).await;
             self.work.hear(&rig.name, at, answer);

@@ -125,7 +125,10 @@ impl<W: World> Reconciler<W> {
         }
         let by_state = match &verdict.state {
             State::Dead { exit: Some(exit), .. } => !exit.is_clean(),
-            State::Dead { exit: None, .. } | State::Vanished | State::PaneGone { .. } | State::BareShell(_) => true,
+            State::Dead { exit: None, .. }
+            | State::Vanished
+            | State::PaneGone { .. }
+            | State::BareShell(_) => true,
             _ => false,
         };
         let on_purpose = matches!(verdict.because, Reason::Stuck { .. } | Reason::Stopped { .. });
@@ -158,10 +161,17 @@ impl<W: World> Reconciler<W> {
                 let life = fence.process().and_then(|process| fence.incarnation(process));
                 let Some(life) = life.map(|life| life.marker.incarnation) else { return };
                 let drain = &mut self.memory.lasting().polecats.entry(address.clone()).or_default().drain;
-                let begun = drain.take().filter(|drain| drain.life == life).map_or_else(|| now.clone(), |drain| drain.at);
+                let begun = drain
+                    .take()
+                    .filter(|drain| drain.life == life)
+                    .map_or_else(|| now.clone(), |drain| drain.at);
                 *drain = Some(Drain { life, at: begun, asked: true });
             }
-            Action::Start(_) | Action::Restart(_) | Action::Nudge { .. } | Action::Kill(_) | Action::Adopt(_) => {}
+            Action::Start(_)
+            | Action::Restart(_)
+            | Action::Nudge { .. }
+            | Action::Kill(_)
+            | Action::Adopt(_) => {}
         }
     }
 

@@ -8,10 +8,12 @@ mod asking;
 mod learning;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reconciler::Pass;
+use serde::{Deserialize, Serialize};
+
 use crate::desired::{Desired, rig_prefix};
 use crate::ledger::Ledger;
 use crate::machine::Disk;
@@ -25,6 +27,21 @@ use crate::town::files::TownFiles;
 use crate::town::files::town_toml::BeadsTable;
 
 pub use asking::{Came, WorkAsking};
+
+/// The file with the last answers, below `daemon/gtctl/`: verbs that only look find them there.
+pub const WORK_FILE: &str = "work.json";
+
+/// A thousand polecats are a third of it.
+const SIZE_MAX: u64 = 1024 * 1024;
+
+/// The version that this gtctl writes.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    rigs: BTreeMap<Name, Said>,
+}
 
 /// After a failure it is asked again this much sooner than after an answer.
 const AGAIN: u32 = 10;
@@ -42,7 +59,8 @@ enum Need {
 }
 
 /// What was said of a rig.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Said {
     /// When it was asked for.
     at: Stamp,
@@ -59,6 +77,7 @@ impl Said {
 /// The work of polecats, as far as one process knows it.
 #[derive(Debug, Clone, Default)]
 pub struct WorkLayer {
+    file: PathBuf,
     table: BeadsTable,
     rigs: BTreeMap<Name, Seen<Rig>>,
     gt: Option<PathBuf>,
@@ -67,12 +86,32 @@ pub struct WorkLayer {
 }
 
 impl WorkLayer {
+    /// With the answers that an earlier process had. How old they are is known, so that none counts for more than it says; a file that makes
+    /// no sense is none.
+    pub fn open(disk: &dyn Disk, directory: &Path) -> Self {
+        let file = directory.join(WORK_FILE);
+        let read = disk.read(&file, SIZE_MAX).ok();
+        let said = read
+            .and_then(|bytes| serde_json::from_slice::<File>(&bytes).ok())
+            .filter(|file| file.version == VERSION)
+            .map(|file| file.rigs)
+            .unwrap_or_default();
+        Self { file, said, ..Self::default() }
+    }
+
+    /// Writes the answers down, for other processes.
+    pub fn save(&self, disk: &dyn Disk) -> std::io::Result<()> {
+        let bytes = serde_json::to_vec(&File { version: VERSION, rigs: self.said.clone() })?;
+        disk.replace(&self.file, &bytes)
+    }
+
     /// Follows the files: which rigs have polecats, where their beads are, whom to ask, and where gt is.
     pub fn follow(&mut self, disk: &dyn Disk, root: &TownRoot, files: &TownFiles) {
         let toml = files.town.as_ref().map(|town| &town.toml);
         self.table = toml.map(|toml| toml.beads.clone()).unwrap_or_default();
         if files.polecats.values().all(|polecats| polecats.names.is_empty()) {
-            *self = Self { table: std::mem::take(&mut self.table), ..Self::default() };
+            let (file, table) = (std::mem::take(&mut self.file), std::mem::take(&mut self.table));
+            *self = Self { file, table, ..Self::default() };
             return;
         }
         let gt = toml.map(|toml| toml.mail.program.clone()).unwrap_or_default();
@@ -141,7 +180,9 @@ impl WorkLayer {
     pub fn note(&mut self, pass: &Pass, ledger: &Ledger, desired: &Desired) {
         self.needs.clear();
         for verdict in &pass.plan.verdicts {
-            let (Role::Polecat, Some(rig)) = (verdict.address.role(), verdict.address.rig()) else { continue };
+            let (Role::Polecat, Some(rig)) = (verdict.address.role(), verdict.address.rig()) else {
+                continue;
+            };
             let need = if is_to_be_asked(verdict, &pass.observed, ledger) {
                 Need::Now
             } else if verdict.state.alive().is_some() && desired.policy.polecats.gupp_mail {
@@ -154,11 +195,17 @@ impl WorkLayer {
         }
     }
 
-    /// A question whose time has come; of several the one that was asked longest ago.
+    /// A question whose time has come: about the dead first, and of several the one that was asked longest ago.
     pub fn due(&self, now: &Stamp) -> Option<Rig> {
         let due = self.waits(now).filter(|(waits, _)| waits.is_zero()).map(|(_, rig)| rig);
-        let asked_ago = |rig: &&Rig| self.said.get(&rig.name).map_or(Duration::MAX, |said| now.since(&said.at));
-        due.max_by_key(asked_ago).cloned()
+        let asked_ago =
+            |rig: &Rig| self.said.get(&rig.name).map_or(Duration::MAX, |said| now.since(&said.at));
+        due.max_by_key(|rig| (self.needs.get(&rig.name), asked_ago(rig))).cloned()
+    }
+
+    /// The same, if somebody is gone whose start depends on it.
+    pub fn due_now(&self, now: &Stamp) -> Option<Rig> {
+        self.due(now).filter(|rig| self.needs.get(&rig.name) == Some(&Need::Now))
     }
 
     /// How long until a question is due; `None` if none will be.

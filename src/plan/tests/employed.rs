@@ -66,7 +66,8 @@ impl Given {
 
 /// The life of a polecat that sits in a random world.
 fn life(given: &mut Given) -> IncarnationId {
-    let of_it = |session: &crate::observed::Session| session.marker().filter(|marker| marker.address == address(NUX));
+    let of_it =
+        |session: &crate::observed::Session| session.marker().filter(|marker| marker.address == address(NUX));
     let marker = given.sessions().iter().find_map(of_it);
     marker.map_or_else(|| IncarnationId::from_hex(&"a".repeat(12)).unwrap(), |marker| marker.incarnation)
 }
@@ -112,6 +113,7 @@ pub fn employ(given: &mut Given, (kind, memory): (u8, u8)) {
     }
     if memory == 9 {
         let (kind, again) = (LetterKind::Orphaned, Some(at(NOW - 1)));
-        known.letters = vec![Told { kind, bead: "a-1".to_owned(), life: Some(life), at: at(NOW - 50), tries: 1, again }];
+        known.letters =
+            vec![Told { kind, bead: "a-1".to_owned(), life: Some(life), at: at(NOW - 50), tries: 1, again }];
     }
 }

@@ -69,6 +69,7 @@ fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
             "restart in a new window",
             "restart for a shell",
             "kill after others",
+            "restart in a dead pane one by one",
         ]
         .into_iter()
         .filter(|one| !found.contains(*one)),
@@ -358,6 +359,7 @@ proptest! {
                     "restart" => counts.restart += 1,
                     "kill" => counts.kill += 1,
                     "nudge" => counts.nudge += 1,
+                    "notify" => counts.notify += 1,
                     _ => {}
                 },
                 Decision::Held => counts.held += usize::from(!verdict.is_off_by_default()),

@@ -3,12 +3,13 @@
 mod asked;
 pub(crate) mod builders;
 mod ceilings;
-mod holds;
 mod employed;
+mod holds;
 mod laws;
 mod opening;
 mod order;
 mod ownership;
+mod polecats;
 mod raw;
 mod restraint;
 mod seats;

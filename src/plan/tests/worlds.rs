@@ -199,6 +199,8 @@ fn object(of: Address) -> Object {
 
 fn desired(wanted: &[Wanted], (sessions, minute, flight, kills): (usize, usize, usize, usize)) -> Desired {
     let mut policy = Policy::default();
+    // Those that sit there have lived for ten minutes.
+    policy.polecats.gupp_after = Period::seconds(300);
     policy.limits.sessions = sessions;
     policy.limits.starts_per_minute = minute;
     policy.limits.starts_in_flight = flight;

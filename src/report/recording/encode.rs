@@ -98,8 +98,19 @@ fn tell<'a>(
     plan: &'a Plan,
 ) -> PassLine<'a, Entry<'a>, Ends<'a>> {
     let Inputs { desired, observed, ledger, options } = *inputs;
-    let Observed { at, awake, away, socket: _, server: _, places, heartbeats, work, gt, past, past_server: _ } =
-        observed;
+    let Observed {
+        at,
+        awake,
+        away,
+        socket: _,
+        server: _,
+        places,
+        heartbeats,
+        work,
+        gt,
+        past,
+        past_server: _,
+    } = observed;
     let (server, memory, (entries, ends)) = (server_part(observed), LedgerPart::of(ledger), decided(plan));
     let old_sessions: Vec<&Session> =
         before.map_or(Vec::new(), |old| sessions(&old.observed).iter().collect());

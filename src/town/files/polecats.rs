@@ -62,7 +62,8 @@ fn names(directory: &str, found: &BTreeSet<String>, warnings: &mut Vec<Diagnosti
         match (bad, Name::parse(text)) {
             (None, Ok(name)) if names.len() < POLECATS_MAX => drop(names.insert(name)),
             (None, _) => {
-                let title = format!("{directory} has more than {POLECATS_MAX} directories; the rest is left alone");
+                let title =
+                    format!("{directory} has more than {POLECATS_MAX} directories; the rest is left alone");
                 warnings.push(Diagnostic::warning(title, Label::file(directory)));
                 break;
             }
@@ -85,7 +86,10 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
-    fn read(root: &Path, before: Option<&BTreeMap<Name, Polecats>>) -> (BTreeMap<Name, Polecats>, Vec<String>) {
+    fn read(
+        root: &Path,
+        before: Option<&BTreeMap<Name, Polecats>>,
+    ) -> (BTreeMap<Name, Polecats>, Vec<String>) {
         let mut warnings = Vec::new();
         let rigs = BTreeSet::from([name("a"), name("b")]);
         let read = read_polecats(&ThisMachine::new(), root, &rigs, before, &mut warnings);
@@ -95,7 +99,13 @@ mod tests {
     #[test]
     fn each_directory_is_a_polecat_in_either_layout_and_nothing_else_is() {
         let town = tempfile::tempdir().unwrap();
-        for path in ["a/polecats/nux/a", "a/polecats/slit", "a/polecats/.claude", "a/polecats/witness", "a/polecats/x y"] {
+        for path in [
+            "a/polecats/nux/a",
+            "a/polecats/slit",
+            "a/polecats/.claude",
+            "a/polecats/witness",
+            "a/polecats/x y",
+        ] {
             fs::create_dir_all(town.path().join(path)).unwrap();
         }
         fs::write(town.path().join("a/polecats/README.md"), "").unwrap();

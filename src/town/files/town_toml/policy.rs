@@ -254,11 +254,6 @@ pub struct MassDeathTable {
 impl Default for MassDeathTable {
     /// gt's own count and window.
     fn default() -> Self {
-        Self {
-            count: 3,
-            window: Period::seconds(30),
-            gap: Period::seconds(2),
-            calm: Period::seconds(60),
-        }
+        Self { count: 3, window: Period::seconds(30), gap: Period::seconds(2), calm: Period::seconds(60) }
     }
 }
