@@ -329,7 +329,7 @@ fn a_polecat_that_crashes_again_and_again_is_told_once() {
 }
 
 #[test]
-fn s103_work_of_the_dead_that_is_not_started_again_is_told_once() {
+fn work_of_the_dead_that_is_not_started_again_is_told_once() {
     let town = town(&["nux", "slit"]).with("polecats", "orphaned-after = '1s'");
     town.hooked(&["nux", "slit"]);
     town.agent("nux", "working");
@@ -474,4 +474,21 @@ fn two_deaths_are_no_mass_death_and_both_are_back_at_once() {
     for (object, life) in ["sessions/a", "sessions/b"].iter().zip(lives) {
         town.wait_replaced(object, life, Duration::from_secs(5));
     }
+}
+
+#[test]
+fn a_restart_by_hand_is_followed_by_another_life_whatever_is_on_the_hook() {
+    let town = town(&["nux"]);
+    let before = town.spawn("nux", &Fake::Ok);
+    let _controller = town.controller();
+    town.wait_settled(&[NUX]);
+    town.gtctl(&["restart", NUX]).exits(0);
+    assert_ne!(town.life(NUX), before);
+}
+
+#[test]
+fn a_town_with_polecats_is_simulated_without_them() {
+    let town = town(&["nux"]).with("beads", "enabled = false");
+    town.hooked(&["nux"]);
+    town.gtctl(&["simulate", "--seeds", "2"]).exits(0);
 }

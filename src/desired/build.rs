@@ -11,7 +11,7 @@ use super::order;
 use super::polecats;
 use super::recipes::{self, Composed, Settings, UnknownAgent, WatchSettings};
 use super::weight::{weight, weight_of_settings};
-use crate::model::{Address, Name, Origin, Position, excerpt, some_of};
+use crate::model::{Address, Name, Origin, Position, Role, excerpt, some_of};
 use crate::observed::tmux::Socket;
 use crate::town::closest::closest;
 use crate::town::diagnostic::{Diagnostic, Label};
@@ -271,11 +271,14 @@ impl<'a> Build<'a> {
     fn check_needs(&mut self) {
         let needs =
             self.objects.values().flat_map(|object| object.after.iter().map(move |need| (object, need)));
-        let missing = needs.filter(|(_, need)| !self.objects.contains_key(*need));
+        // A polecat comes and goes, and a file that is right today would be wrong tomorrow.
+        let is_there = |need: &Address| self.objects.contains_key(need) && need.role() != Role::Polecat;
+        let missing = needs.filter(|(_, need)| !is_there(need));
         let errors: Vec<Diagnostic> = missing
             .take(ERRORS_MAX)
             .map(|(object, need)| {
-                let title = format!("{} is to start after {need}, which does not exist", object.address);
+                let why = if need.role() == Role::Polecat { "comes and goes" } else { "does not exist" };
+                let title = format!("{} is to start after {need}, which {why}", object.address);
                 self.error(&self.after_path(&object.address), title, "named here")
                     .with_help(format!("the objects of this town are {}", some_of(self.objects.keys())))
             })

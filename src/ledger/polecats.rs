@@ -17,6 +17,8 @@ pub struct Polecat {
     pub seen: bool,
     /// Since when no agent of it has been there; `None` while one is. What beads said before that is void (law 8).
     pub ended: Option<Stamp>,
+    /// Somebody asked for another life of it, and the last one was ended for that: whatever is on its hook.
+    pub asked: bool,
     /// Why its last start came to nothing, if it did.
     pub failed: Option<Why>,
     /// The letters that were written about it.

@@ -219,7 +219,7 @@ pub enum Reason {
         /// Until when that is believed.
         until: Stamp,
     },
-    /// It has work, and nobody has seen it run: whether it was ever started, gtctl cannot tell.
+    /// Nobody has seen it run: whoever makes a polecat starts it for the first time.
     NeverSeen,
     /// It lives and has work, and neither has changed anything for long.
     NoProgress {
@@ -310,6 +310,7 @@ impl Reason {
                 | Self::Disabled
                 | Self::Frozen
                 | Self::Finished { .. }
+                | Self::NeverSeen
         ) || self.is_without_work()
     }
 

@@ -21,6 +21,9 @@ use super::types::{Action, Verdict};
 /// For so long after its bead says that it is being started, somebody may be at it.
 const SPAWNING: Duration = Duration::from_secs(5 * 60);
 
+/// How soon to look again for the session of a polecat whose directory has appeared.
+const NEWCOMER_LOOK: Duration = Duration::from_secs(15);
+
 /// Before a restart, beads are asked again if their answer is older than this: the work may be done meanwhile.
 const FRESH: Duration = Duration::from_secs(2 * 60);
 
@@ -132,18 +135,27 @@ pub(super) fn run(verdict: &mut Verdict, input: &Input<'_>) {
     if !is_over(&verdict.state) {
         return judge::run(verdict, input);
     }
+    let known = input.ledger.polecats.get(&verdict.address);
+    let is_seen = known.is_some_and(|known| known.seen);
+    // Its directory is there, and its session most likely is about to be: nothing gives notice of that.
+    let ended = known.and_then(|known| known.ended.as_ref());
+    if !is_seen && ended.is_none_or(|ended| input.now.since(ended) < SPAWNING) {
+        verdict.next = Some(input.now.plus(NEWCOMER_LOOK));
+    }
     match wish(input) {
+        _ if known.is_some_and(|known| known.asked) => judge::run(verdict, input),
+        Wish::Unknown(_) if !is_seen => verdict.hold(Reason::NeverSeen),
         Wish::Unknown(why) => verdict.hold(Reason::WorkUnknown { why }),
         Wish::Rest(reason) => {
             if let Reason::Spawning { until } = &reason {
-                verdict.next = Some(until.clone());
+                verdict.next.get_or_insert(until.clone());
             }
             verdict.hold(reason);
         }
         Wish::Work(work, hook) => {
             let age = input.now.since(&work.at);
             verdict.evidence.push(Evidence::aged(format!("{} is on its hook", hook.bead), age));
-            if !input.ledger.polecats.get(&verdict.address).is_some_and(|known| known.seen) {
+            if !is_seen {
                 return verdict.hold(Reason::NeverSeen);
             }
             judge::run(verdict, input);

@@ -114,7 +114,7 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
         Reason::Spawning { until } => {
             format!("until {}, somebody is starting it: its bead says so", moment(until, now))
         }
-        Reason::NeverSeen => "it has work, and was never seen running: starting it is gt's".to_owned(),
+        Reason::NeverSeen => "it was never seen running: starting it is gt's".to_owned(),
         Reason::NoProgress { bead, quiet } => {
             format!("it lives, and its work {bead} has not got on for {}", length(*quiet))
         }

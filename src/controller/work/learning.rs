@@ -155,7 +155,8 @@ impl<W: World> Reconciler<W> {
             }
             // Whatever comes of it, what ends then ends after this.
             Action::Start(_) | Action::Restart(_) if address.role() == Role::Polecat => {
-                self.memory.lasting().polecats.entry(address.clone()).or_default().ended = None;
+                let known = self.memory.lasting().polecats.entry(address.clone()).or_default();
+                (known.ended, known.asked) = (None, false);
             }
             Action::Nudge { fence, text } if text == DRAIN => {
                 let life = fence.process().and_then(|process| fence.incarnation(process));
@@ -186,6 +187,11 @@ impl<W: World> Reconciler<W> {
                     let event = Event::of_town(now.wall, Kind::Outcome, text);
                     self.tell(Event { object: Some(address.clone()), ..event });
                 }
+            }
+            (Action::Kill(_), Outcome::Done(_)) if address.role() == Role::Polecat => {
+                let ledger = self.memory.lasting();
+                let asked = ledger.restarts.contains_key(address);
+                ledger.polecats.entry(address.clone()).or_default().asked = asked;
             }
             (Action::Start(_) | Action::Restart(_), outcome) if address.role() == Role::Polecat => {
                 let failed = if let Outcome::Failed(why) = outcome { Some(why.clone()) } else { None };

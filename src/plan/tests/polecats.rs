@@ -101,6 +101,13 @@ fn nobody_is_started_who_was_never_seen() {
     assert_eq!(given.says(NUX), "start: absent");
     given.polecat(NUX).seen = false;
     assert_eq!(given.says(NUX), "held: never-seen");
+    // For a while it is looked for, and for no longer.
+    assert_eq!(given.plan().wake, Some(at(NOW + 15)));
+    assert_eq!(given.clone().works(NUX, Work { hook: None, ..work(10) }).says(NUX), "held: no-work");
+    given.observed.work.clear();
+    assert_eq!(given.says(NUX), "held: never-seen");
+    given.polecat(NUX).ended = Some(at(NOW - 301));
+    assert_eq!(given.plan().wake, None);
 }
 
 #[test]
@@ -116,6 +123,23 @@ fn parked_leaves_polecats_and_starts_none() {
     assert_eq!(nux("").running(NUX).hold(NUX, HoldKind::Parked).says(NUX), "nothing: parked");
     assert_eq!(crashed("[roles.polecat]\nenabled = false").says(NUX), "held: disabled");
     assert_eq!(crashed("").hold(NUX, HoldKind::Frozen).says(NUX), "held: frozen");
+}
+
+#[test]
+fn a_restart_that_somebody_asked_for_needs_no_work() {
+    let mut given = nux("").gone(NUX, 60).works(NUX, Work { hook: None, ..work(10) });
+    assert_eq!(given.says(NUX), "held: no-work");
+    given.polecat(NUX).asked = true;
+    assert_eq!(given.says(NUX), "start: absent");
+}
+
+#[test]
+fn nothing_starts_after_a_polecat_for_polecats_come_and_go() {
+    let mut files = files("[rigs.a]\n[sessions.scribe]\ncommand = ['x']\nafter = ['a/polecats/nux']");
+    let names = [Name::parse("nux").unwrap()].into();
+    files.polecats.insert(Name::parse("a").unwrap(), Polecats { names, unread: None });
+    let wrong = crate::desired::desire(&files).unwrap_err();
+    assert_eq!(wrong[0].title, "sessions/scribe is to start after a/polecats/nux, which comes and goes");
 }
 
 #[test]
@@ -187,7 +211,7 @@ fn sent(mut given: Given) -> Given {
 }
 
 #[test]
-fn s103_work_of_the_dead_that_nobody_starts_is_told_once() {
+fn work_of_the_dead_that_nobody_starts_is_told_once() {
     let given = crashed("").gone(NUX, 100).hold(NUX, HoldKind::Parked).with_gt();
     let (kind, subject, body) = letter(&given).unwrap();
     assert_eq!(
