@@ -11,7 +11,7 @@ use super::work::WorkLayer;
 use super::world::World;
 use crate::act::{Order, Outcome};
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Looked, Record};
+use crate::ledger::{Deaths, FileSeen, Ledger, Looked, Record};
 use crate::model::{Address, Incarnation, IncarnationId, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, plan};
@@ -49,6 +49,7 @@ pub struct Reconciler<W> {
     pub(super) work: WorkLayer,
     /// Who was alive in an earlier pass of this very process.
     pub(super) living: BTreeSet<Address>,
+    pub(super) deaths: Deaths,
     /// A mass death was learnt of.
     pub(super) braked: bool,
 }
@@ -73,6 +74,7 @@ impl<W: World> Reconciler<W> {
             looked: None,
             work,
             living: BTreeSet::new(),
+            deaths: Deaths::default(),
             braked: false,
         })
     }

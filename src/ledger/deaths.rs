@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Ledger;
 use crate::desired::Policy;
 use crate::model::{Address, Stamp};
 
 /// A death.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
     /// Whose.
     pub address: Address,
@@ -24,21 +22,31 @@ pub struct MassDeath {
     pub last: Stamp,
 }
 
-impl Ledger {
-    /// Takes note of deaths; the names of all that died together, if they are many and that is news.
-    pub fn note_deaths(&mut self, died: &[Death], policy: &Policy, now: &Stamp) -> Option<Vec<Address>> {
+/// Who died a short while ago, as one process saw it: only who listens knows when.
+#[derive(Debug, Clone, Default)]
+pub struct Deaths(Vec<Death>);
+
+impl Deaths {
+    /// Takes note of deaths, and of whether they are many; the names of all that died together, if that is news.
+    pub fn note(
+        &mut self,
+        died: &[Death],
+        mass: &mut Option<MassDeath>,
+        policy: &Policy,
+        now: &Stamp,
+    ) -> Option<Vec<Address>> {
         let policy = &policy.mass_death;
         // Who died twice is one of them.
         let again = |known: &Death| died.iter().any(|death| death.address == known.address);
-        self.deaths.retain(|known| !again(known));
-        self.deaths.extend(died.iter().cloned());
-        self.deaths.retain(|death| now.since(&death.at) < policy.window.get());
-        let lasts = self.mass_death.as_ref().is_some_and(|mass| now.since(&mass.last) < policy.calm.get());
-        if died.is_empty() || (self.deaths.len() < policy.count && !lasts) {
+        self.0.retain(|known| !again(known));
+        self.0.extend(died.iter().cloned());
+        self.0.retain(|death| now.since(&death.at) < policy.window.get());
+        let lasts = mass.as_ref().is_some_and(|mass| now.since(&mass.last) < policy.calm.get());
+        if died.is_empty() || (self.0.len() < policy.count && !lasts) {
             return None;
         }
-        self.mass_death = Some(MassDeath { last: now.clone() });
-        (!lasts).then(|| self.deaths.iter().map(|death| death.address.clone()).collect())
+        *mass = Some(MassDeath { last: now.clone() });
+        (!lasts).then(|| self.0.iter().map(|death| death.address.clone()).collect())
     }
 }
 
@@ -63,24 +71,24 @@ mod tests {
 
     #[test]
     fn three_within_the_window_are_one_event_and_one_that_dies_again_and_again_is_none() {
-        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let (mut deaths, mut mass, policy) = (Deaths::default(), None, Policy::default());
         for second in 0..10 {
-            assert_eq!(ledger.note_deaths(&dies("sessions/a", second), &policy, &at(second)), None);
+            assert_eq!(deaths.note(&dies("sessions/a", second), &mut mass, &policy, &at(second)), None);
         }
-        assert_eq!(ledger.note_deaths(&dies("sessions/b", 11), &policy, &at(11)), None);
-        let all = ledger.note_deaths(&dies("sessions/c", 12), &policy, &at(12));
+        assert_eq!(deaths.note(&dies("sessions/b", 11), &mut mass, &policy, &at(11)), None);
+        let all = deaths.note(&dies("sessions/c", 12), &mut mass, &policy, &at(12));
         assert_eq!(all, Some(named(&["sessions/a", "sessions/b", "sessions/c"])));
-        assert_eq!(ledger.note_deaths(&dies("sessions/d", 40), &policy, &at(40)), None, "the same event");
-        assert_eq!(ledger.mass_death, Some(MassDeath { last: at(40) }));
+        assert_eq!(deaths.note(&dies("sessions/d", 40), &mut mass, &policy, &at(40)), None, "the same event");
+        assert_eq!(mass, Some(MassDeath { last: at(40) }));
     }
 
     #[test]
     fn deaths_further_apart_than_the_window_are_none() {
-        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let (mut deaths, mut mass, policy) = (Deaths::default(), None, Policy::default());
         for (second, name) in [(0, "sessions/a"), (20, "sessions/b"), (31, "sessions/c"), (51, "sessions/d")]
         {
-            assert_eq!(ledger.note_deaths(&dies(name, second), &policy, &at(second)), None, "{name}");
+            assert_eq!(deaths.note(&dies(name, second), &mut mass, &policy, &at(second)), None, "{name}");
         }
-        assert_eq!(ledger.mass_death, None);
+        assert_eq!(mass, None);
     }
 }

@@ -17,7 +17,7 @@ mod store;
 pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife, NUDGES_WAITING_MAX};
 pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
-pub use deaths::{Death, MassDeath};
+pub use deaths::{Death, Deaths, MassDeath};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
 pub use polecats::{Drain, LetterKind, Polecat, Progress, Told};

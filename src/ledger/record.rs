@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
-use super::deaths::{Death, MassDeath};
+use super::deaths::MassDeath;
 use super::letters::KnownLetter;
 use super::opening::Opening;
 use super::polecats::Polecat;
@@ -43,8 +43,6 @@ pub struct Ledger {
     pub openings: BTreeMap<Address, Opening>,
     /// What is remembered of polecats besides.
     pub polecats: BTreeMap<Address, Polecat>,
-    /// Who died a short while ago.
-    pub deaths: Vec<Death>,
     /// That many died together, and when the last of them did.
     pub mass_death: Option<MassDeath>,
     /// Actions under way in this very process; a new process knows of none and looks instead.

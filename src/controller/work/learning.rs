@@ -99,8 +99,13 @@ impl<W: World> Reconciler<W> {
             return;
         }
         let (policy, now) = (&self.config.desired.policy, &pass.observed.at);
-        if let Some(names) = self.memory.volatile().note_deaths(&died, policy, now) {
+        let ledger = self.memory.volatile();
+        let (before, known) = (ledger.mass_death.clone(), &mut ledger.mass_death);
+        let names = self.deaths.note(&died, known, policy, now);
+        if *known != before {
             self.memory.lasting();
+        }
+        if let Some(names) = names {
             self.braked = true;
             let text = format!(
                 "mass death: {} agents died within {}: {}; they are started again one at a time",
@@ -155,8 +160,7 @@ impl<W: World> Reconciler<W> {
             }
             // Whatever comes of it, what ends then ends after this.
             Action::Start(_) | Action::Restart(_) if address.role() == Role::Polecat => {
-                let known = self.memory.lasting().polecats.entry(address.clone()).or_default();
-                (known.ended, known.asked) = (None, false);
+                self.memory.lasting().polecats.entry(address.clone()).or_default().ended = None;
             }
             Action::Nudge { fence, text } if text == DRAIN => {
                 let life = fence.process().and_then(|process| fence.incarnation(process));
@@ -188,14 +192,16 @@ impl<W: World> Reconciler<W> {
                     self.tell(Event { object: Some(address.clone()), ..event });
                 }
             }
-            (Action::Kill(_), Outcome::Done(_)) if address.role() == Role::Polecat => {
-                let ledger = self.memory.lasting();
-                let asked = ledger.restarts.contains_key(address);
-                ledger.polecats.entry(address.clone()).or_default().asked = asked;
+            (Action::Kill(_), outcome) if !matches!(outcome, Outcome::Done(_)) => {
+                let known = self.memory.lasting().polecats.get_mut(address);
+                known.into_iter().for_each(|known| known.asked = false);
             }
             (Action::Start(_) | Action::Restart(_), outcome) if address.role() == Role::Polecat => {
                 let failed = if let Outcome::Failed(why) = outcome { Some(why.clone()) } else { None };
-                self.memory.lasting().polecats.entry(address.clone()).or_default().failed = failed;
+                let known = self.memory.lasting().polecats.entry(address.clone()).or_default();
+                // Another life was asked for, and has come.
+                known.asked &= !matches!(outcome, Outcome::Done(_));
+                known.failed = failed;
             }
             // Who was not told has not been told.
             (Action::Nudge { text, .. }, Outcome::Refused(_) | Outcome::Failed(_)) if text == DRAIN => {

@@ -6,7 +6,7 @@ use super::builders::{Given, NOW, address, at, files, of_files};
 use super::employed::{NUX, says_of_itself, work};
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
-use crate::ledger::{Death, LetterKind, MassDeath, Progress, Start};
+use crate::ledger::{Death, Deaths, LetterKind, MassDeath, Progress, Start};
 use crate::model::{Exit, Name, Seen, Why};
 use crate::observed::Work;
 use crate::observed::beads::AgentState;
@@ -338,7 +338,8 @@ fn all_dead(toml: &str) -> Given {
     let mut given = THREE.iter().fold(given, |given, of| given.dead(of, Some(Exit::Signal(9))));
     let death = |of: &&str| Death { address: address(of), at: at(NOW) };
     let died: Vec<Death> = THREE.iter().map(death).collect();
-    let names = given.ledger.note_deaths(&died, &given.desired.policy.clone(), &at(NOW));
+    let mass = &mut given.ledger.mass_death;
+    let names = Deaths::default().note(&died, mass, &given.desired.policy, &at(NOW));
     assert_eq!(names.is_some(), given.ledger.mass_death.is_some());
     given
 }

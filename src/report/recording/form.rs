@@ -152,7 +152,6 @@ impl LedgerPart {
             letters,
             openings,
             polecats,
-            deaths,
             mass_death,
             in_flight,
             resting,
@@ -171,7 +170,6 @@ impl LedgerPart {
                 letters: letters.clone(),
                 openings: openings.clone(),
                 polecats: polecats.clone(),
-                deaths: deaths.clone(),
                 mass_death: mass_death.clone(),
                 ..Ledger::default()
             },
