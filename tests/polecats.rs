@@ -482,7 +482,8 @@ fn a_restart_by_hand_is_followed_by_another_life_whatever_is_on_the_hook() {
     let before = town.spawn("nux", &Fake::Ok);
     let _controller = town.controller();
     town.wait_settled(&[NUX]);
-    town.gtctl(&["restart", NUX]).exits(0);
+    let ran = town.gtctl(&["restart", NUX]);
+    assert_eq!(ran.code, Some(0), "{ran}{}", town.diagnosis());
     assert_ne!(town.life(NUX), before);
 }
 

@@ -57,6 +57,11 @@ impl<W: World> Reconciler<W> {
         }
         let restarts = ledger.objects.get(address).map_or(0, |record| record.starts.len());
         let Some(known) = ledger.polecats.get_mut(address) else { return news };
+        // It lives, and nobody waits any more for another life of it.
+        let is_left = !ledger.restarts.contains_key(address) && !ledger.in_flight.contains(address);
+        if known.asked && is_left && verdict.state.alive().is_some() {
+            (known.asked, news) = (false, true);
+        }
         // It has been stable since: what crashes from now on is another story.
         if restarts <= 1 && known.letters.iter().any(|told| told.kind == LetterKind::Crashed) {
             known.letters.retain(|told| told.kind != LetterKind::Crashed);
@@ -172,6 +177,12 @@ impl<W: World> Reconciler<W> {
                     .map_or_else(|| now.clone(), |drain| drain.at);
                 *drain = Some(Drain { life, at: begun, asked: true });
             }
+            // By the time that it has ended, nobody knows any more what for.
+            Action::Kill(_) if address.role() == Role::Polecat => {
+                let because = pass.plan.of(address).map(|verdict| &verdict.because);
+                let asked = matches!(because, Some(Reason::Asked { .. }));
+                self.memory.lasting().polecats.entry(address.clone()).or_default().asked = asked;
+            }
             Action::Start(_)
             | Action::Restart(_)
             | Action::Nudge { .. }
@@ -192,15 +203,9 @@ impl<W: World> Reconciler<W> {
                     self.tell(Event { object: Some(address.clone()), ..event });
                 }
             }
-            (Action::Kill(_), outcome) if !matches!(outcome, Outcome::Done(_)) => {
-                let known = self.memory.lasting().polecats.get_mut(address);
-                known.into_iter().for_each(|known| known.asked = false);
-            }
             (Action::Start(_) | Action::Restart(_), outcome) if address.role() == Role::Polecat => {
                 let failed = if let Outcome::Failed(why) = outcome { Some(why.clone()) } else { None };
                 let known = self.memory.lasting().polecats.entry(address.clone()).or_default();
-                // Another life was asked for, and has come.
-                known.asked &= !matches!(outcome, Outcome::Done(_));
                 known.failed = failed;
             }
             // Who was not told has not been told.
