@@ -146,7 +146,7 @@ impl Polecats for TestTown {
         args.extend(argv.iter().map(String::as_str));
         self.tmux(&args).exits(0);
         let found = self.sessions().into_iter().find(|one| one.name == session);
-        found.and_then(|session| session.life()).expect("it lives")
+        found.and_then(|session| session.life()).unwrap()
     }
 
     fn letters(&self) -> Vec<String> {

@@ -131,6 +131,7 @@ impl Rig {
         let hook = match (own, agent.as_ref().and_then(|agent| agent.hook.as_deref())) {
             (Some(issue), _) => Some(issue),
             (None, None) => None,
+            (None, Some(bead)) if !is_bead(bead) => return Seen::unknown("what is on its hook is no bead"),
             (None, Some(bead)) => match on_hooks.iter().find(|issue| issue.id == bead) {
                 Some(issue) => Some(issue.clone()),
                 None => match show(bead).await {
@@ -142,6 +143,9 @@ impl Rig {
                 },
             },
         };
+        if hook.as_ref().is_some_and(|issue| !is_bead(&issue.id)) {
+            return Seen::unknown("what is on its hook is no bead");
+        }
         let hook = hook.map(|issue| Hook {
             closed: issue.status == Status::Closed,
             bead: issue.id,
@@ -150,5 +154,47 @@ impl Rig {
         let said =
             |agent: AgentBead| AgentSaid { bead: agent.id, state: agent.state, updated: agent.updated };
         Seen::Known((hook, agent.map(said)))
+    }
+}
+
+/// bd's ids are a prefix, a dash and some letters; a longer text is none.
+const BEAD_LENGTH_MAX: usize = 128;
+
+/// Whether a text can stand where `bd` expects a bead, and is no option there. Agents write what is on a hook.
+fn is_bead(text: &str) -> bool {
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=BEAD_LENGTH_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(may_stand)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rig(name: &str, prefix: &str) -> Rig {
+        Rig {
+            name: Name::parse(name).unwrap(),
+            prefix: prefix.to_owned(),
+            polecats: BTreeSet::new(),
+            database: Database { directory: PathBuf::new(), beads: PathBuf::new() },
+            program: PathBuf::new(),
+            limit: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_bead_of_an_agent_leaves_the_rig_out_where_it_is_the_prefix() {
+        let nux = Name::parse("nux").unwrap();
+        assert_eq!(rig("gastown", "gt").agent_beads(&nux), ["gt-gastown-polecat-nux"]);
+        assert_eq!(rig("ff", "ff").agent_beads(&nux), ["ff-polecat-nux", "ff-ff-polecat-nux"]);
+    }
+
+    #[test]
+    fn law_13_what_is_on_a_hook_becomes_an_argument_only_if_it_can_be_a_bead() {
+        for good in ["gt-abc", "gt-abc.1", "hq_1"] {
+            assert!(is_bead(good), "{good}");
+        }
+        for bad in ["", "-x", "--help", "a b", "a\nb", "a;b", "$(x)", &"a".repeat(129)] {
+            assert!(!is_bead(bad), "{bad}");
+        }
     }
 }

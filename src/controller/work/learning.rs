@@ -69,10 +69,11 @@ impl<W: World> Reconciler<W> {
         }
         let life = verdict.state.alive().and_then(|alive| alive.incarnation.as_ref());
         let life = life.map(|life| &life.marker.incarnation);
-        let may_finish = verdict.wanted == Some(HoldKind::Docked) && life.is_some();
+        // What cannot be seen for a moment goes on finishing.
+        let is_void = verdict.wanted != Some(HoldKind::Docked) || is_over(&verdict.state);
         let of_life = known.drain.as_ref().is_some_and(|drain| Some(&drain.life) == life);
         match (life, &verdict.because) {
-            _ if !may_finish && known.drain.is_some() => (known.drain, news) = (None, true),
+            _ if is_void && known.drain.is_some() => (known.drain, news) = (None, true),
             (Some(life), Reason::Draining { .. }) if !of_life => {
                 let at = pass.observed.at.clone();
                 known.drain = Some(Drain { life: life.clone(), at, asked: false });
@@ -89,7 +90,9 @@ impl<W: World> Reconciler<W> {
         for verdict in &pass.plan.verdicts {
             let address = &verdict.address;
             if verdict.state.alive().is_some() {
-                self.living.insert(address.clone());
+                if !self.living.contains(address) {
+                    self.living.insert(address.clone());
+                }
             } else if is_over(&verdict.state) && self.living.contains(address) {
                 match self.is_death(verdict, pass) {
                     None => continue,
