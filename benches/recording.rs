@@ -142,6 +142,8 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
     Observed {
         awake: Duration::from_secs(3600),
         away: None,
+        work: BTreeMap::new(),
+        gt: None,
         heartbeats: BTreeMap::new(),
         at,
         socket: "/tmp/tmux-1000/town".to_owned(),

@@ -5,6 +5,7 @@
 
 mod adopt;
 pub mod fence;
+mod notify;
 pub mod nudge;
 mod reap;
 mod start;
@@ -55,6 +56,8 @@ pub struct Order {
     pub settle: Duration,
     /// How long a stop waits before it sends the next, stronger signal.
     pub stop_timeout: Duration,
+    /// How long gt may take for a letter.
+    pub mail_timeout: Duration,
 }
 
 impl Order {
@@ -130,6 +133,7 @@ impl<M: Machine> Do for Host<M> {
             Action::Nudge { fence, text } => nudge::nudge(self, order, fence, text).await,
             Action::Adopt(fence) => adopt::adopt(self, order, fence).await,
             Action::Reap(quarry) => reap::reap(self, quarry, order.stop_timeout).await,
+            Action::Notify { letter, program } => notify::notify(self, order, letter, program).await,
         }
     }
 

@@ -78,6 +78,7 @@ impl Context {
     pub async fn open_and_ask(&self, options: Options) -> Result<Reconciler<Host<ThisMachine>>, Exit> {
         let mut reconciler = self.open(options)?;
         reconciler.ask_beads().await;
+        reconciler.ask_work().await;
         Ok(reconciler)
     }
 

@@ -109,6 +109,7 @@ fn tell(context: &Context, progress: &Progress<'_>) {
             Action::Reap(quarry) => {
                 format!("{}: ending process {} ...", order.address, quarry.orphan().process)
             }
+            Action::Notify { letter, .. } => format!("{}: writing to {} ...", order.address, letter.to),
         },
         Progress::Ended(order, outcome) => match (&order.action, outcome) {
             (Action::Start(_) | Action::Restart(_), Outcome::Done(Some(incarnation))) => {
@@ -133,13 +134,24 @@ fn tell(context: &Context, progress: &Progress<'_>) {
 }
 
 fn totals_line(totals: &Totals) -> String {
-    let Totals { started, restarted, nudged, killed, held, failed, adopted, skipped, interrupted: _ } =
-        totals;
+    let Totals {
+        started,
+        restarted,
+        nudged,
+        killed,
+        held,
+        failed,
+        adopted,
+        notified,
+        skipped,
+        interrupted: _,
+    } = totals;
     let adopted = if *adopted > 0 { format!("Adopted: {adopted}.\n") } else { String::new() };
+    let notified = if *notified > 0 { format!("Letters sent: {notified}.\n") } else { String::new() };
     let skipped =
         if *skipped > 0 { format!("Interrupted: {skipped} steps were not begun.\n") } else { String::new() };
     format!(
-        "{adopted}{skipped}Reconcile complete: {started} started, {restarted} restarted, {nudged} nudged, {killed} killed, {held} held, {failed} failed.\n"
+        "{adopted}{notified}{skipped}Reconcile complete: {started} started, {restarted} restarted, {nudged} nudged, {killed} killed, {held} held, {failed} failed.\n"
     )
 }
 

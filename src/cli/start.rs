@@ -42,7 +42,11 @@ pub fn come(verdict: &Verdict, pass: &Pass) -> Come {
         }
         (_, Decision::Step(_), _)
         | (_, _, Reason::InFlight | Reason::Starting { .. } | Reason::WaitingFor { .. })
-        | (_, _, Reason::Unknown { .. } | Reason::Running | Reason::Stopped { .. }) => Come::OnItsWay,
+        | (
+            _,
+            _,
+            Reason::Unknown { .. } | Reason::WorkUnknown { .. } | Reason::Running | Reason::Stopped { .. },
+        ) => Come::OnItsWay,
         (_, Decision::Held | Decision::Nothing, _) => {
             let hint = words::hint(verdict).map(|hint| format!("; {hint}")).unwrap_or_default();
             let text = format!("not started: {} ({}){hint}", why(), words::origin(verdict));

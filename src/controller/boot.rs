@@ -132,7 +132,7 @@ impl BootStatus {
                 Action::Start(_) | Action::Restart(_) => ("start", String::new()),
                 Action::Nudge { .. } => ("nudge", String::new()),
                 Action::Kill(_) | Action::Reap(_) => ("restart", String::new()),
-                Action::Adopt(_) => ("nothing", String::new()),
+                Action::Adopt(_) | Action::Notify { .. } => ("nothing", String::new()),
             },
             Decision::Held if !deacon.because.is_wish() => {
                 ("error", format!("the deacon is held: {}", deacon.because.code()))

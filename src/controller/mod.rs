@@ -21,6 +21,7 @@ mod memory;
 mod news;
 pub mod once;
 mod openings;
+mod orders;
 mod orphans;
 mod parts;
 mod reconciler;
@@ -31,6 +32,7 @@ mod sight;
 pub mod socket;
 mod supervisor;
 mod watch;
+mod work;
 mod world;
 
 pub use beads::BEADS_FILE;

@@ -54,6 +54,8 @@ pub struct Totals {
     pub killed: usize,
     /// Adopted.
     pub adopted: usize,
+    /// Letters that gt took.
+    pub notified: usize,
     /// Held by the plan.
     pub held: usize,
     /// Neither done nor held.
@@ -130,7 +132,7 @@ pub async fn carry_out<W: World>(
         // What comes after something that is not carried out here is not waited for.
         let comes = |step: &Step| match &step.gate {
             Gate::After(needs) => needs.iter().all(|need| only.has(need)),
-            Gate::Ready | Gate::Turn | Gate::NotBefore(_) => true,
+            Gate::Ready | Gate::Turn | Gate::NotBefore(_) | Gate::MassDeath(_) => true,
         };
         let waiting = pass
             .plan
@@ -194,6 +196,7 @@ impl Totals {
             Action::Nudge { .. } => self.nudged += 1,
             Action::Kill(_) | Action::Reap(_) => self.killed += 1,
             Action::Adopt(_) => self.adopted += 1,
+            Action::Notify { .. } => self.notified += 1,
         }
     }
 }

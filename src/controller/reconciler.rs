@@ -8,13 +8,14 @@ use super::memory::Memory;
 use super::news::News;
 use super::openings;
 use super::sight::server_to_remember;
+use super::work::WorkLayer;
 use super::world::World;
-use crate::act::{Order, Outcome};
+use crate::act::Order;
 use crate::desired::Desired;
-use crate::ledger::{FileSeen, Ledger, Looked, Record};
-use crate::model::{Address, Incarnation, IncarnationId, Reason, Seen, Stamp};
+use crate::ledger::{Deaths, FileSeen, Ledger, Looked, Record};
+use crate::model::{Address, Incarnation, Reason, Seen, Stamp};
 use crate::observed::{Observed, PastProcess, Server, Wants};
-use crate::plan::{Action, Gate, Options, Plan, QUESTION, State, Step, Verdict, endings, plan, poke_text};
+use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, endings, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
 use crate::report::words;
@@ -41,12 +42,19 @@ pub struct Reconciler<W> {
     pub(super) news: News,
     options: Options,
     /// What was remembered of an object before the start that is under way: a start that is refused has not been one.
-    before: BTreeMap<Address, Record>,
+    pub(super) before: BTreeMap<Address, Record>,
     recorder: Option<Recorder>,
     /// When it last learnt from a look.
     pub(super) looked: Option<Looked>,
     /// The objects without a session that have been searched for since they have none; `None` before the first search.
     pub(super) searched: Option<BTreeSet<Address>>,
+    /// What beads say of the work of polecats.
+    pub(super) work: WorkLayer,
+    /// Who was alive in an earlier pass of this very process.
+    pub(super) living: BTreeSet<Address>,
+    pub(super) deaths: Deaths,
+    /// A mass death was learnt of.
+    pub(super) braked: bool,
 }
 
 impl<W: World> Reconciler<W> {
@@ -55,6 +63,8 @@ impl<W: World> Reconciler<W> {
         let directory = root.gtctl_dir();
         let memory = Memory::open(world.disk(), directory.clone());
         let config = Config::open(world.disk(), root, memory.ledger())?;
+        let mut work = WorkLayer::open(world.disk(), &directory);
+        work.follow(world.disk(), &config.root, &config.files);
         let world = world.at(&config.desired.socket, config.desired.policy.controller.tmux_timeout.get());
         Ok(Self {
             world,
@@ -66,6 +76,10 @@ impl<W: World> Reconciler<W> {
             recorder: None,
             looked: None,
             searched: None,
+            work,
+            living: BTreeSet::new(),
+            deaths: Deaths::default(),
+            braked: false,
         })
     }
 
@@ -116,6 +130,8 @@ impl<W: World> Reconciler<W> {
         let resync = self.desired().policy.controller.resync.get();
         let looked = self.looked.as_ref();
         observed.away = looked.and_then(|looked| looked.away(&observed.at.boot, observed.awake, resync));
+        observed.work = self.work.observe(self.desired());
+        observed.gt = self.work.gt();
         let now = observed.at.clone();
         let decide = |observed: &Observed| plan(self.desired(), observed, self.ledger(), self.options, &now);
         let first = decide(&observed);
@@ -169,6 +185,7 @@ impl<W: World> Reconciler<W> {
         let aim = |desired: &Desired| (desired.socket.clone(), desired.policy.controller.tmux_timeout);
         let before = aim(self.desired());
         let text = self.config.reread(self.world.disk(), self.memory.ledger(), &now);
+        self.work.follow(self.world.disk(), &self.config.root, &self.config.files);
         let after = aim(self.desired());
         if after != before {
             self.world = self.world.at(&after.0, after.1.get());
@@ -216,6 +233,7 @@ impl<W: World> Reconciler<W> {
         if self.memory.volatile().remember_endings(endings) {
             self.memory.lasting();
         }
+        self.learn_of_polecats(pass);
         if openings::any_is_over(self.ledger(), pass) {
             openings::end(self.memory.lasting(), pass);
         }
@@ -273,7 +291,9 @@ impl<W: World> Reconciler<W> {
         if !self.memory.save(self.world.disk()) {
             // What cannot be remembered as begun could be done twice.
             let needs_memory = |action: &Action| {
-                action.launch().is_some() || matches!(action, Action::Nudge { .. } | Action::Reap(_))
+                let is_told =
+                    matches!(action, Action::Nudge { .. } | Action::Reap(_) | Action::Notify { .. });
+                action.launch().is_some() || is_told
             };
             handed.retain(|(order, _)| !needs_memory(&order.action));
             if let Some(before) = before {
@@ -281,151 +301,14 @@ impl<W: World> Reconciler<W> {
             }
         }
         let (orders, events): (Vec<Order>, Vec<Event>) = handed.into_iter().unzip();
-        for order in &orders {
+        // A letter is no action on its object: it goes on being judged.
+        for order in orders.iter().filter(|order| !matches!(order.action, Action::Notify { .. })) {
             self.memory.volatile().in_flight.insert(order.address.clone());
             self.search_again_for(&order.address);
             self.news.acted_on(&order.address);
         }
         self.news.tell(self.world.disk(), &events);
         orders
-    }
-
-    /// Records what is about to be done, before it is.
-    fn record(&mut self, order: &Order, pass: &Pass) {
-        let because = pass.plan.of(&order.address).map(|verdict| &verdict.because);
-        match &order.action {
-            Action::Start(launch) | Action::Restart(launch) => {
-                let Some(spec) = order.spec() else { return };
-                let chance =
-                    f64::from(u32::try_from(self.world.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-                let policy = &self.config.desired.policy;
-                self.before.insert(order.address.clone(), self.memory.ledger().record(&order.address));
-                let ledger = self.memory.lasting();
-                ledger.strike(&order.address, launch.cause, &spec, policy, &pass.observed.at, chance);
-                openings::begin(ledger, order, &pass.observed.at);
-            }
-            Action::Nudge { .. } if matches!(because, Some(Reason::Stale { .. })) => {
-                if let Some(beat) = self.memory.lasting().beats.get_mut(&order.address) {
-                    beat.asked = Some(pass.observed.awake);
-                }
-            }
-            Action::Nudge { .. } if matches!(because, Some(Reason::Quiet { .. })) => {
-                self.memory.lasting().begin_poke(&order.address, pass.observed.awake);
-            }
-            Action::Nudge { text, .. } => self.memory.lasting().begin_nudge(&order.address, text),
-            Action::Kill(_) => {
-                if let Some(Reason::Stuck { silent } | Reason::Overdue { lived: silent }) = because
-                    && let Some(record) = self.memory.lasting().objects.get_mut(&order.address)
-                {
-                    record.stuck = Some(*silent);
-                }
-            }
-            Action::Reap(quarry) => self.record_reaping(&order.address, quarry, pass),
-            Action::Adopt(_) => {}
-        }
-    }
-
-    /// What carrying out a step of the plan takes.
-    pub fn order(&self, address: &Address, action: &Action) -> Order {
-        let controller = &self.desired().policy.controller;
-        let hex = format!("{:016x}", self.world.draw());
-        let recipe = self.desired().objects.get(address).map(|object| object.recipe.clone());
-        let words = recipe.as_ref().and_then(|recipe| recipe.words.as_ref());
-        let words = words.map(|words| words.at(&self.now().wall.to_zoned(self.world.time_zone())));
-        Order {
-            address: address.clone(),
-            action: action.clone(),
-            town: self.desired().town.clone(),
-            root: self.desired().root.clone(),
-            recipe,
-            words,
-            // Sixteen hex digits are more than twelve.
-            incarnation: IncarnationId::from_hex(&hex).unwrap_or_else(|| unreachable!("16 hex digits")),
-            settle: controller.settle.get(),
-            stop_timeout: controller.stop_timeout.get(),
-        }
-    }
-
-    /// Learns what came of an order.
-    pub fn note(&mut self, order: &Order, outcome: &Outcome) {
-        let now = &self.world.now();
-        self.memory.volatile().in_flight.remove(&order.address);
-        match (outcome, &order.action) {
-            (Outcome::Done(Some(incarnation)), Action::Start(_) | Action::Restart(_)) => {
-                let before = self.memory.ledger().record(&order.address);
-                let ledger = self.memory.lasting();
-                ledger.outlive(&before);
-                let record = ledger.objects.entry(order.address.clone()).or_default();
-                record.incarnation = Some(incarnation.as_ref().clone());
-                record.since = Some(now.clone());
-                self.news.started(&order.address);
-            }
-            // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
-            (Outcome::Done(_), Action::Kill(fence)) => {
-                let before = self.memory.ledger().record(&order.address);
-                let ledger = self.memory.lasting();
-                ledger.outlive(&before);
-                match ledger.objects.get_mut(&order.address) {
-                    // Another life was seen meanwhile, and is still there to be looked for.
-                    Some(record) if record.incarnation.as_ref().is_some_and(|life| !fence.is_of(life)) => {
-                        let Record { incarnation, since, .. } = std::mem::take(record);
-                        *record = Record { incarnation, since, ..Record::default() };
-                    }
-                    // Ended because it did nothing any more: its restart counts as after a crash.
-                    Some(record) if record.stuck.is_some() => record.incarnation = None,
-                    _ => drop(ledger.objects.remove(&order.address)),
-                }
-                ledger.restarts.remove(&order.address);
-                ledger.approvals.remove(&fence.life());
-            }
-            (Outcome::Failed(_) | Outcome::Refused(_), Action::Reap(quarry)) => {
-                self.take_back_reaping(&order.address, quarry, now);
-            }
-            (Outcome::Done(_), Action::Reap(quarry)) => {
-                self.memory.lasting().approvals.remove(&quarry.life());
-            }
-            (_, Action::Kill(_)) => {
-                if let Some(record) = self.memory.lasting().objects.get_mut(&order.address) {
-                    record.stuck = None;
-                }
-            }
-            (outcome, Action::Nudge { text, .. }) => {
-                let ledger = self.memory.lasting();
-                ledger.end_nudge(&order.address, matches!(outcome, Outcome::Refused(_)));
-                if text == poke_text(&order.address) {
-                    ledger.end_poke(&order.address, matches!(outcome, Outcome::Unconfirmed(_)));
-                }
-                // Who was not asked has not been asked.
-                if text == QUESTION
-                    && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))
-                    && let Some(beat) = ledger.beats.get_mut(&order.address)
-                {
-                    beat.asked = None;
-                }
-            }
-            (Outcome::Refused(_), Action::Start(_) | Action::Restart(_)) => {
-                if let Some(before) = self.before.remove(&order.address) {
-                    let record = self.memory.lasting().objects.entry(order.address.clone()).or_default();
-                    // Nothing was begun; but a life may have been seen since, and that may be why.
-                    let Record { incarnation, since, .. } = std::mem::take(record);
-                    *record = Record { incarnation, since, ..before };
-                }
-            }
-            _ => {}
-        }
-        match outcome {
-            Outcome::Done(_) => self.memory.volatile().resting.remove(&order.address),
-            // Typed is typed, whether or not anything shows it.
-            Outcome::Unconfirmed(_) if matches!(order.action, Action::Nudge { .. }) => None,
-            // A start that fails has its backoff; what else comes to nothing must not be repeated at once, for ever.
-            Outcome::Failed(_) if order.action.launch().is_some() => None,
-            Outcome::Failed(_) | Outcome::Refused(_) | Outcome::Unconfirmed(_) => {
-                let resync = self.config.desired.policy.controller.resync.get();
-                self.memory.volatile().rest(&order.address, now, resync)
-            }
-        };
-        self.memory.save(self.world.disk());
-        self.news.tell(self.world.disk(), &[words::event_of_outcome(order, outcome, now)]);
     }
 
     /// Changes what is remembered because somebody asked for it. What cannot be remembered is refused: nobody is told that something is so which the

@@ -24,6 +24,7 @@ use super::rhythm::Rhythm;
 use super::socket::{Answer, Asked, ControlSocket, Reloaded, Request, Status};
 use super::supervisor::{self, Watchdog};
 use super::watch::Watch;
+use super::work::{self, WorkAsking};
 use crate::act::{Do, Order, Outcome};
 use crate::machine::Machine;
 use crate::model::Why;
@@ -53,6 +54,8 @@ enum Heard {
     Bead(Result<Answered, tokio::task::JoinError>),
     /// What came of a look at the mail.
     Mail(Came),
+    /// What came of a question about the work of polecats.
+    Work(work::Came),
     /// Somebody asks something.
     Asked(Asked),
     /// Anything else.
@@ -76,6 +79,7 @@ struct Controller<M: Machine> {
     asking: JoinSet<Answered>,
     asked: Option<Due>,
     mail: Mail,
+    work: WorkAsking,
     ear: Ear<M>,
     watch: Option<Watch>,
     parts: Parts,
@@ -139,6 +143,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         asking: JoinSet::new(),
         asked: None,
         mail,
+        work: WorkAsking::default(),
         ear,
         watch,
         parts,
@@ -165,7 +170,11 @@ impl<M: Machine> Controller<M> {
         supervisor::ready();
         let _watchdog = Watchdog::begin(self.heart.clone());
         loop {
-            let until_asked = [self.ask_for_a_bead(), self.ask_for_mail()].into_iter().flatten().min();
+            let until_asked =
+                [self.ask_for_a_bead(), self.ask_for_mail(), self.work.set_out(&self.reconciler)]
+                    .into_iter()
+                    .flatten()
+                    .min();
             let resync = self.reconciler.desired().policy.controller.resync.get();
             let pause = self.rhythm.pause(&pass, &self.reconciler.now(), resync);
             self.heart.rest(pause, self.slack());
@@ -174,6 +183,7 @@ impl<M: Machine> Controller<M> {
                 Some(joined) = self.under_way.join_next_with_id() => Heard::Outcome(joined),
                 Some(answered) = self.asking.join_next() => Heard::Bead(answered),
                 Some(came) = self.mail.came() => Heard::Mail(came),
+                Some(came) = self.work.came() => Heard::Work(came),
                 () = parts::after(until_asked) => Heard::Wake(Wake::Answered),
                 Some(()) = outside.deaths.recv() => Heard::Wake(Wake::Look),
                 Some(()) = outside.files.recv() => Heard::Wake(Wake::Read),
@@ -199,6 +209,10 @@ impl<M: Machine> Controller<M> {
                 Heard::Outcome(joined) => self.note(joined),
                 Heard::Bead(answered) => self.hear(answered),
                 Heard::Mail(came) => self.hear_mail(came, &pass),
+                Heard::Work(came) => {
+                    self.reconciler.hear_work(came);
+                    Wake::Look
+                }
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
@@ -226,8 +240,13 @@ impl<M: Machine> Controller<M> {
     /// Look, learn, act, listen.
     async fn pass(&mut self) -> Pass {
         let begun = Instant::now();
-        let pass = self.reconciler.look_well().await;
+        let mut pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
+        // Of so many deaths that the plan should have known of them.
+        if self.reconciler.take_braked() {
+            pass = self.reconciler.look_well().await;
+            self.reconciler.learn(&pass);
+        }
         if let Err(error) = self.boot.follow(&pass) {
             tracing::warn!(%error, "boot's status cannot be written");
         }

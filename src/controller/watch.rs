@@ -60,6 +60,9 @@ impl Watch {
         let mut wanted: BTreeSet<PathBuf> = DIRECTORIES.iter().map(|name| self.root.join(name)).collect();
         let of_rig = |rig: &Name| ["settings", "roles"].map(|name| self.root.join(rig.as_str()).join(name));
         wanted.extend(rigs.iter().flat_map(of_rig));
+        // Where polecats come and go; and the rig, where that directory does.
+        let of_polecats = |rig: &Name| ["", "polecats"].map(|name| self.root.join(rig.as_str()).join(name));
+        wanted.extend(rigs.iter().flat_map(of_polecats));
         // A town.toml that is a symlink changes where it points to.
         if let Ok(target) = self.root.join("town.toml").canonicalize()
             && let Some(directory) = target.parent()
@@ -110,7 +113,9 @@ fn is_of_the_town(root: &Path, path: &Path) -> bool {
             || matches!(name, "mayor" | "settings" | "roles" | ".beads-wisp")
     } else {
         let is = |wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
-        is("json") || is("toml") || name == "config"
+        let parts = relative.components().rev().filter_map(|part| part.as_os_str().to_str());
+        let of_polecats = parts.clone().take(2).any(|part| part == "polecats") && parts.count() <= 3;
+        is("json") || is("toml") || name == "config" || of_polecats
     }
 }
 
@@ -141,6 +146,10 @@ mod tests {
             ("/town/.beads-wisp/config/a.json", true),
             ("/town/a/roles/witness.toml", true),
             ("/town/a/settings/config.json", true),
+            ("/town/a/polecats", true),
+            ("/town/a/polecats/nux", true),
+            ("/town/a/polecats/nux/a", false),
+            ("/town/a/refinery", false),
             ("/town/.events.jsonl", false),
             ("/town/mayor/notes.md", false),
             ("/elsewhere/town.toml", true),

@@ -4,15 +4,18 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agents;
-use super::graph::{Desired, Object, Policy, Recipe};
+use super::graph::{Desired, Object, Policy};
 use super::holds::{self, Hold, HoldKind};
 use super::names::session_name;
 use super::order;
+use super::polecats;
 use super::recipes::{self, Composed, Settings, UnknownAgent, WatchSettings};
-use crate::model::{Address, Name, Origin, Position, excerpt, some_of};
+use super::weight::{weight, weight_of_settings};
+use crate::model::{Address, Name, Origin, Position, Role, excerpt, some_of};
 use crate::observed::tmux::Socket;
 use crate::town::closest::closest;
 use crate::town::diagnostic::{Diagnostic, Label};
+use crate::town::files::polecats::polecats_dir;
 use crate::town::files::town_toml::{RestartPolicy, RoleTable, SessionTable, TownToml};
 use crate::town::files::{GUESSES_MAX, Town, TownFiles};
 use crate::town::source::{Lines, Source};
@@ -20,9 +23,6 @@ use crate::town::source::{Lines, Source};
 /// The size of all objects together, in bytes, more or less. One role's environment is copied to each object of the role, so two files
 /// of a megabyte could ask for a graph of many gigabytes; a thousand ordinary objects are three megabytes.
 const GRAPH_SIZE_MAX: usize = 64 * 1024 * 1024;
-
-/// What an object of few words takes: its tables, the nodes of the maps around it.
-const OBJECT_SIZE: usize = 2048;
 
 /// After so many mistakes the rest is not told: one bad entry of a role is a mistake of each object that has the role.
 const ERRORS_MAX: usize = 1000;
@@ -57,6 +57,7 @@ pub fn desire(files: &TownFiles) -> Result<Desired, Vec<Diagnostic>> {
     build.check_needs();
     build.check_cycles();
     build.check_names();
+    polecats::hold_namesakes(&mut build.objects);
     if !build.errors.is_empty() {
         return Err(build.errors);
     }
@@ -139,6 +140,7 @@ impl<'a> Build<'a> {
                 Shape { address, enabled: true, restart: RestartPolicy::Always, origin: origin.clone() };
             self.add(shape, &settings);
         }
+        self.polecat_objects(rig);
         let Some((rig_key, table)) = table else { return };
         for (member, own) in &table.crew {
             if self.is_too_large() {
@@ -152,6 +154,22 @@ impl<'a> Build<'a> {
             settings.lay(own, &["rigs", rig_key.as_str(), "crew", member.as_str()]);
             let origin = self.origin(&["rigs", rig_key, "crew", member]);
             let address = Address::Crew(rig.clone(), name);
+            self.add(Shape { address, enabled: true, restart: RestartPolicy::Always, origin }, &settings);
+        }
+    }
+
+    /// Whatever has a directory is a polecat; whether it should run, its work says.
+    fn polecat_objects(&mut self, rig: &Name) {
+        let Some(polecats) = self.files.polecats.get(rig) else { return };
+        let table = self.toml.rigs.get_key_value(rig.as_str());
+        for name in &polecats.names {
+            let mut settings = Settings::default();
+            settings.lay(&self.toml.roles.polecat, &["roles", "polecat"]);
+            if let Some((key, table)) = table {
+                settings.lay(&table.roles.polecat, &["rigs", key, "roles", "polecat"]);
+            }
+            let origin = Origin::File(format!("{}/{name}", polecats_dir(rig)));
+            let address = Address::Polecat(rig.clone(), name.clone());
             self.add(Shape { address, enabled: true, restart: RestartPolicy::Always, origin }, &settings);
         }
     }
@@ -266,11 +284,14 @@ impl<'a> Build<'a> {
     fn check_needs(&mut self) {
         let needs =
             self.objects.values().flat_map(|object| object.after.iter().map(move |need| (object, need)));
-        let missing = needs.filter(|(_, need)| !self.objects.contains_key(*need));
+        // A polecat comes and goes, and a file that is right today would be wrong tomorrow.
+        let is_there = |need: &Address| self.objects.contains_key(need) && need.role() != Role::Polecat;
+        let missing = needs.filter(|(_, need)| !is_there(need));
         let errors: Vec<Diagnostic> = missing
             .take(ERRORS_MAX)
             .map(|(object, need)| {
-                let title = format!("{} is to start after {need}, which does not exist", object.address);
+                let why = if need.role() == Role::Polecat { "comes and goes" } else { "does not exist" };
+                let title = format!("{} is to start after {need}, which {why}", object.address);
                 self.error(&self.after_path(&object.address), title, "named here")
                     .with_help(format!("the objects of this town are {}", some_of(self.objects.keys())))
             })
@@ -299,6 +320,10 @@ impl<'a> Build<'a> {
         let mut errors = Vec::new();
         for object in self.objects.values() {
             let key = object.recipe.session.to_ascii_lowercase();
+            // A directory is nobody's mistake in a file; such a polecat is held instead.
+            if matches!(object.address, Address::Polecat(..)) {
+                continue;
+            }
             let Some(first) = owners.insert(key, object) else { continue };
             let title = format!(
                 "{} and {} would both be the tmux session `{}`",
@@ -363,6 +388,9 @@ impl<'a> Build<'a> {
                 _ if said(&table.roles.crew) => vec!["rigs", key, "roles", role, "after"],
                 _ => vec!["roles", role, "after"],
             },
+            (Address::Polecat(..), Some((key, table))) if said(&table.roles.polecat) => {
+                vec!["rigs", key, "roles", role, "after"]
+            }
             (Address::Witness(_), Some((key, table))) if said(&table.roles.witness) => {
                 vec!["rigs", key, "roles", role, "after"]
             }
@@ -408,24 +436,6 @@ impl<'a> Build<'a> {
         };
         Label { file, span, text: text.to_owned() }
     }
-}
-
-/// What an object weighs before anything is made of it: what its tables say.
-fn weight_of_settings(settings: &Settings<'_>) -> usize {
-    const EACH: usize = 64;
-    let env: usize = settings.env.iter().map(|(name, value)| EACH + name.len() + value.len()).sum();
-    env + EACH * settings.after.as_ref().map_or(0, |(after, _)| after.len())
-}
-
-/// What it weighs then.
-fn weight(recipe: &Recipe, holds: &[Hold]) -> usize {
-    const EACH: usize = 24;
-    let command: usize = recipe.command.iter().map(|word| EACH + word.len()).sum();
-    let env: usize = recipe.env.iter().map(|(name, value)| 2 * EACH + name.len() + value.len()).sum();
-    let directories: usize = recipe.directories.iter().map(|one| EACH + one.as_os_str().len()).sum();
-    let notes: usize = holds.iter().filter_map(|hold| hold.note.as_ref()).map(String::len).sum();
-    let words = recipe.words.as_ref().map_or(0, |words| words.text.len());
-    OBJECT_SIZE + command + env + directories + notes + words
 }
 
 /// The one mistake of a graph that is not built to its end.

@@ -13,7 +13,8 @@ use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
-    LimitsTable, MailTable, Naming, OrphansTable, RestartPolicy, TownToml, UsageLimitTable,
+    LimitsTable, MailTable, MassDeathTable, Naming, OrphansTable, PolecatsTable, RestartPolicy, TownToml,
+    UsageLimitTable,
 };
 
 /// Everything that the files of a town ask for.
@@ -54,7 +55,7 @@ pub struct Policy {
     pub orphans: OrphansTable,
     /// Timing of the controller.
     pub controller: ControllerTable,
-    /// How beads are asked for. No plan is made from this or from what follows.
+    /// How beads are asked for. No plan is made from this, the feed, convoys and mail.
     #[serde(default)]
     pub beads: BeadsTable,
     /// The feed.
@@ -69,6 +70,12 @@ pub struct Policy {
     /// The agent that looks after the deacon; of this plans are made.
     #[serde(default)]
     pub boot: BootTable,
+    /// Letters about polecats, and their drain.
+    #[serde(default)]
+    pub polecats: PolecatsTable,
+    /// When many agents die together.
+    #[serde(default)]
+    pub mass_death: MassDeathTable,
 }
 
 impl From<&TownToml> for Policy {
@@ -85,6 +92,8 @@ impl From<&TownToml> for Policy {
             convoys: toml.convoys.clone(),
             mail: toml.mail.clone(),
             boot: toml.boot.clone(),
+            polecats: toml.polecats.clone(),
+            mass_death: toml.mass_death.clone(),
         }
     }
 }

@@ -12,8 +12,10 @@ mod graph;
 mod holds;
 mod names;
 mod order;
+mod polecats;
 mod recipes;
 mod role_files;
+mod weight;
 mod words;
 
 pub use agents::agent_programs;
@@ -21,5 +23,5 @@ pub use beads::{BeadSaid, rig_beads};
 pub use build::desire;
 pub use graph::{AgentChoice, Desired, Object, Poke, Policy, Recipe, Watch};
 pub use holds::{Hold, HoldKind};
-pub use names::session_names;
+pub use names::{rig_prefix, session_names};
 pub use role_files::remarks;

@@ -32,6 +32,11 @@ pub fn session_name(address: &Address, naming: Naming, prefix: Option<&Name>) ->
     }
 }
 
+/// The prefix of a rig's beads and sessions, as gt has it: that of the files, else [`DEFAULT_PREFIX`].
+pub fn rig_prefix(files: &TownFiles, rig: &Name) -> String {
+    holds::prefix_of(files, rig).map_or_else(|| DEFAULT_PREFIX.to_owned(), String::from)
+}
+
 /// The session names that the objects of a town would have under this naming. Sessions keep the names that they were born with, so what an
 /// earlier `naming` made may still run.
 pub fn session_names(files: &TownFiles, desired: &Desired, naming: Naming) -> BTreeMap<String, Address> {

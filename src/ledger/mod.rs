@@ -7,21 +7,25 @@
 mod asked;
 mod backoff;
 mod beats;
+mod deaths;
 mod ending;
 mod letters;
 mod opening;
 mod orphans;
 mod pokes;
+mod polecats;
 mod record;
 mod store;
 
 pub use asked::{AskedNudge, AskedRestart, AskedStop, KnownLife, NUDGES_WAITING_MAX};
 pub use backoff::{Attempt, May, may_start, wait_after};
 pub use beats::{Beat, Looked};
+pub use deaths::{Death, Deaths, MassDeath};
 pub use ending::{Ending, Limited};
 pub use letters::{KnownLetter, LETTERS_MAX, LETTERS_REMEMBERED_FOR, LetterFate};
 pub use opening::{Opening, WORDS_LAST};
 pub use orphans::{Lingering, Over};
 pub use pokes::{Poked, Sign};
+pub use polecats::{Drain, LetterKind, Polecat, Progress, Told};
 pub use record::{Cause, FileSeen, Ledger, MINUTE, Record, Rest, ServerSeen, Start, TrackedChange};
 pub use store::{LEDGER_FILE, StoreError, load, save};

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::asked::{AskedNudge, AskedRestart, AskedStop};
 use super::backoff;
 use super::beats::Beat;
+use super::deaths::MassDeath;
 use super::ending::Ending;
 use super::letters::KnownLetter;
 use super::opening::Opening;
 use super::orphans::{Lingering, Over};
 use super::pokes::Poked;
+use super::polecats::Polecat;
 use crate::desired::Policy;
 use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
 
@@ -52,6 +54,10 @@ pub struct Ledger {
     /// Lives that are over and may have left something behind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub over: Vec<Over>,
+    /// What is remembered of polecats besides.
+    pub polecats: BTreeMap<Address, Polecat>,
+    /// That many died together, and when the last of them did.
+    pub mass_death: Option<MassDeath>,
     /// Actions under way in this very process; a new process knows of none and looks instead.
     #[serde(skip)]
     pub in_flight: BTreeSet<Address>,

@@ -1,6 +1,6 @@
 //! Files: read whole or not at all, replaced whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -27,6 +27,9 @@ pub trait Disk: Send + Sync {
 
     /// The names in a directory; none if it cannot be read.
     fn names(&self, directory: &Path) -> Vec<String>;
+
+    /// The names of the directories in a directory; none if it does not exist. Links to directories are directories.
+    fn directories(&self, directory: &Path) -> io::Result<BTreeSet<String>>;
 
     /// The regular files in a directory, by name, with their sizes in bytes.
     fn files(&self, directory: &Path) -> io::Result<BTreeMap<String, u64>>;
@@ -226,6 +229,28 @@ pub fn is_directory(path: &Path) -> Seen<bool> {
             _ => Seen::unknown(format!("{}: {error}", path.display())),
         },
     }
+}
+
+/// See [`Disk::directories`]. One whose name is no text is passed over: nobody could say it.
+pub fn directories(directory: &Path) -> io::Result<BTreeSet<String>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        match fs::metadata(entry.path()) {
+            Ok(found) if found.is_dir() => drop(names.insert(name)),
+            Ok(_) => {}
+            // Somebody has removed it meanwhile, or it is a link to nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(names)
 }
 
 /// See [`Disk::files`]. One whose name is no text is passed over: gtctl has none of those.

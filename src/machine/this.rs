@@ -1,6 +1,6 @@
 //! The machine that gtctl runs on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
@@ -53,6 +53,10 @@ impl Disk for ThisMachine {
     fn names(&self, directory: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    fn directories(&self, directory: &Path) -> io::Result<BTreeSet<String>> {
+        disk::directories(directory)
     }
 
     fn files(&self, directory: &Path) -> io::Result<BTreeMap<String, u64>> {

@@ -230,7 +230,7 @@ pub enum Reason {
         /// The account.
         account: String,
         /// Whose last words said so.
-        by: Address,
+        by: Box<Address>,
         /// Until when.
         until: Stamp,
     },
@@ -265,6 +265,45 @@ pub enum Reason {
         /// The recorded one.
         recorded: String,
     },
+    // --- polecats
+    /// Nothing is on its hook, so it is not started again.
+    NoWork,
+    /// What is on its hook is done.
+    WorkClosed {
+        /// The bead.
+        bead: String,
+    },
+    /// Its agent has said that it ended for good.
+    WorkDone {
+        /// The word: `done` or `nuked`.
+        state: String,
+    },
+    /// Whether it has work cannot be told, or has not been asked since it ended.
+    WorkUnknown {
+        /// What its beads said.
+        why: Why,
+    },
+    /// Somebody has begun to start it.
+    Spawning {
+        /// Until when that is believed.
+        until: Stamp,
+    },
+    /// Nobody has seen it run: whoever makes a polecat starts it for the first time.
+    NeverSeen,
+    /// It lives and has work, and neither has changed anything for long.
+    NoProgress {
+        /// The work.
+        bead: String,
+        /// For how long.
+        #[serde(rename = "quiet-seconds", with = "super::seconds")]
+        quiet: Duration,
+    },
+    /// Its rig is docked, and it gets time to finish.
+    Draining {
+        /// Until when.
+        until: Stamp,
+    },
+
     /// gtctl's memory cannot be written, and what cannot be recorded is not started.
     MemoryNotDurable {
         /// What the disk said.
@@ -329,6 +368,14 @@ impl Reason {
             Self::MassStop { .. } => "mass-stop",
             Self::SocketLost { .. } => "socket-lost",
             Self::ServerChanged { .. } => "server-changed",
+            Self::NoWork => "no-work",
+            Self::WorkClosed { .. } => "work-closed",
+            Self::WorkDone { .. } => "work-done",
+            Self::WorkUnknown { .. } => "work-unknown",
+            Self::Spawning { .. } => "spawning",
+            Self::NeverSeen => "never-seen",
+            Self::NoProgress { .. } => "no-progress",
+            Self::Draining { .. } => "draining",
             Self::MemoryNotDurable { .. } => "memory-not-durable",
         }
     }
@@ -344,12 +391,24 @@ impl Reason {
                 | Self::Disabled
                 | Self::Frozen
                 | Self::Finished { .. }
-        )
+                | Self::NeverSeen
+        ) || self.is_without_work()
+    }
+
+    /// Whether it is a polecat at rest: nothing is left for it to do.
+    pub fn is_without_work(&self) -> bool {
+        matches!(self, Self::NoWork | Self::WorkClosed { .. } | Self::WorkDone { .. })
     }
 
     /// Whether it means that nobody could tell.
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown { .. } | Self::LayerUnreadable { .. } | Self::SocketLost { .. })
+        matches!(
+            self,
+            Self::Unknown { .. }
+                | Self::LayerUnreadable { .. }
+                | Self::SocketLost { .. }
+                | Self::WorkUnknown { .. }
+        )
     }
 }
 

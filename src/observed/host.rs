@@ -59,6 +59,9 @@ impl<M: Machine> Look for Host<M> {
             awake: self.machine.awake().min(at.since_boot),
             at,
             away: None,
+            // Programs are not asked by a look; whoever looks adds what they said.
+            work: BTreeMap::new(),
+            gt: None,
             heartbeats: wants
                 .heartbeats
                 .iter()

@@ -16,6 +16,7 @@ pub mod processes;
 pub mod screen;
 mod snapshot;
 pub mod tmux;
+pub mod work;
 
 use crate::model::Seen;
 pub use limit::{UsageLimit, usage_limit};
@@ -25,6 +26,7 @@ pub use snapshot::{
     Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
     Wants,
 };
+pub use work::Work;
 
 /// The eye: takes one look at the world.
 pub trait Look {

@@ -14,6 +14,7 @@ use crate::model::{
 use super::limit::UsageLimit;
 use super::orphans::Orphan;
 use super::screen::Screen;
+use super::work::Work;
 
 /// What a look is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,12 @@ pub struct Observed {
     /// When each object that is to say that it is well last said so, by its own clock; `Known(None)` if there is no such file.
     #[serde(default)]
     pub heartbeats: BTreeMap<Address, Seen<Option<jiff::Timestamp>>>,
+    /// What beads said last of the work of each polecat that they were asked about.
+    #[serde(default)]
+    pub work: BTreeMap<Address, Seen<Work>>,
+    /// Where gt is, for letters; `None` if it is nowhere, or nobody would write any.
+    #[serde(default)]
+    pub gt: Option<PathBuf>,
     /// Whether a remembered process still lives.
     pub past: BTreeMap<Address, Seen<bool>>,
     /// Whether the remembered tmux server still lives; `None` if none is remembered.

@@ -64,7 +64,7 @@ fn life_of(verdict: &Verdict) -> Option<String> {
             LaunchInto::Replacing(fence) => Some(fence.life()),
             LaunchInto::NewSession | LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => None,
         },
-        Action::Nudge { .. } | Action::Adopt(_) => None,
+        Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => None,
     }
 }
 

@@ -13,7 +13,7 @@ use super::orphans::{self, Whose};
 use super::presence::{other_panes_alive, presence};
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Options, Step, Verdict};
-use super::{boot, poke, start, stuck, usage};
+use super::{boot, letters, poke, polecats, start, stuck, usage};
 
 /// What is wanted of an object, after all its holds are joined.
 enum Want<'a> {
@@ -74,6 +74,7 @@ fn one(input: &start::Input<'_>) -> Verdict {
         origin: object.origin.clone(),
         note: None,
         silence: None,
+        next: None,
     };
     if input.ledger.in_flight.contains(&object.address) {
         verdict.because = Reason::InFlight;
@@ -83,8 +84,11 @@ fn one(input: &start::Input<'_>) -> Verdict {
     let is_reaped = hold
         .as_ref()
         .is_none_or(|hold| matches!(hold.kind, HoldKind::Parked | HoldKind::Docked | HoldKind::Stopped(_)));
+    let is_polecat = object.address.role() == Role::Polecat;
     match want(object, hold) {
         Want::Run if object.address == Address::Boot => boot::judge(&mut verdict, input),
+        Want::Run if is_polecat => polecats::run(&mut verdict, input),
+        Want::Stop(hold) if is_polecat => polecats::stop(&mut verdict, &hold, input),
         Want::Run => run(&mut verdict, input),
         Want::Leave(hold) => leave(&mut verdict, &hold, input),
         Want::Stop(hold) => stop(&mut verdict, &hold, input),
@@ -104,6 +108,9 @@ fn one(input: &start::Input<'_>) -> Verdict {
         && !input.now.until(&rest.until).is_zero()
     {
         verdict.hold(Reason::Retry { until: rest.until.clone() });
+    }
+    if is_polecat {
+        letters::add(&mut verdict, input);
     }
     verdict
 }
@@ -142,7 +149,7 @@ pub(super) fn is_wanted(object: &Object, ledger: &Ledger, now: &Stamp) -> bool {
 }
 
 /// It should run.
-fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
+pub(super) fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
     match verdict.state.clone() {
         State::Running(alive) => keep(verdict, &alive, input),
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
@@ -257,7 +264,7 @@ fn leave(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
 }
 
 /// It should not run.
-fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
+pub(super) fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
     if let State::Dead { fence, .. } | State::PaneGone { fence } | State::BareShell(Alive { fence, .. }) =
         &verdict.state
     {

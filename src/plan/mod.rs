@@ -9,15 +9,21 @@
 //!    [`poke`] pokes those that are well and quiet, where a file asks for it.
 //!    [`boot`] judges the agent that looks after the deacon, when the deacon has been judged.
 //! 5. [`orphans`] are processes of ours that no session shows: nothing is started beside them, and they are ended in time.
+//! 5. [`polecats`] asks their work whether they are wanted, [`letters`] who is to be told of them; [`mass_death`] lets those that died together
+//!    start one after the other.
 //! 6. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
 //! 7. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod boot;
 mod ceilings;
+mod counts;
 mod judge;
+mod letters;
+mod mass_death;
 mod opening;
 mod orphans;
 mod poke;
+mod polecats;
 mod presence;
 mod start;
 mod state;
@@ -27,14 +33,17 @@ mod unmanaged;
 mod usage;
 mod wake;
 
+pub use counts::Counts;
+pub use letters::{Letter, progress};
 pub use opening::{Opening, opening};
 pub use poke::{poke_text, sign};
+pub use polecats::{DRAIN, is_over, is_to_be_asked};
 pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;
 pub use types::{
-    Action, Counts, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Options, Plan, Quarry,
-    Refusal, Silence, Step, Unmanaged, Verdict,
+    Action, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Options, Plan, Quarry, Refusal,
+    Silence, Step, Unmanaged, Verdict,
 };
 pub use usage::endings;
 
@@ -53,6 +62,7 @@ pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Op
     ceilings::order_stops(&mut verdicts, desired);
     ceilings::limit_sessions(&mut verdicts, desired, observed);
     ceilings::spare_memory(&mut verdicts, desired, observed);
+    mass_death::stagger(&mut verdicts, desired, ledger, now);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);
     let lone = orphans::all(&verdicts, desired, observed, ledger);
     let wakes =

@@ -163,7 +163,7 @@ fn usage(input: &Input<'_>) -> Result<(), Reason> {
         None => Ok(()),
         Some((by, limit)) => Err(Reason::UsageLimit {
             account: limit.account.clone(),
-            by: by.clone(),
+            by: Box::new(by.clone()),
             until: limit.until.clone(),
         }),
     }

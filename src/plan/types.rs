@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::letters::Letter;
 use super::state::State;
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
@@ -61,6 +62,8 @@ pub struct Verdict {
     pub drifted: bool,
     /// How its silence stands, if it lives and is to say that it is well.
     pub silence: Option<Silence>,
+    /// When it would be judged otherwise although nothing else happens, as far as its reason does not tell.
+    pub next: Option<Stamp>,
 }
 
 /// How the silence of an agent stands.
@@ -117,6 +120,13 @@ pub enum Action {
     Adopt(Fence),
     /// End a process of ours that outlived its terminal or its agent.
     Reap(Quarry),
+    /// Tell somebody of it.
+    Notify {
+        /// What.
+        letter: Letter,
+        /// gt, found.
+        program: PathBuf,
+    },
 }
 
 impl Action {
@@ -129,6 +139,7 @@ impl Action {
             Self::Nudge { .. } => "nudge",
             Self::Adopt(_) => "adopt",
             Self::Reap(_) => "reap",
+            Self::Notify { .. } => "notify",
         }
     }
 
@@ -136,7 +147,7 @@ impl Action {
     pub fn launch(&self) -> Option<&Launch> {
         match self {
             Self::Start(launch) | Self::Restart(launch) => Some(launch),
-            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) | Self::Reap(_) => None,
+            Self::Kill(_) | Self::Nudge { .. } | Self::Adopt(_) | Self::Reap(_) | Self::Notify { .. } => None,
         }
     }
 }
@@ -328,6 +339,8 @@ pub enum Gate {
     Turn,
     /// Not before this moment: `starts-per-minute`.
     NotBefore(Stamp),
+    /// Many have died together, so they are started one at a time: not before this moment.
+    MassDeath(Stamp),
 }
 
 /// A session that is not managed, or a process of ours without one.
@@ -356,42 +369,7 @@ pub struct Refusal {
     pub limit: usize,
 }
 
-/// The five numbers of the last line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// To start.
-    pub start: usize,
-    /// To restart.
-    pub restart: usize,
-    /// To nudge.
-    pub nudge: usize,
-    /// To kill.
-    pub kill: usize,
-    /// Held.
-    pub held: usize,
-}
-
 impl Plan {
-    /// Counts the steps and the holds. What is off because no file turned it on is not held, it is just not there.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for verdict in &self.verdicts {
-            match &verdict.decision {
-                Decision::Nothing => {}
-                Decision::Held if verdict.is_off_by_default() => {}
-                Decision::Held => counts.held += 1,
-                Decision::Step(step) => match step.action {
-                    Action::Start(_) => counts.start += 1,
-                    Action::Restart(_) => counts.restart += 1,
-                    Action::Nudge { .. } => counts.nudge += 1,
-                    Action::Kill(_) | Action::Reap(_) => counts.kill += 1,
-                    Action::Adopt(_) => {}
-                },
-            }
-        }
-        counts
-    }
-
     /// The verdicts that do something.
     pub fn steps(&self) -> impl Iterator<Item = (&Verdict, &Step)> {
         self.verdicts.iter().filter_map(|verdict| match &verdict.decision {
@@ -407,9 +385,10 @@ impl Plan {
 }
 
 impl Verdict {
-    /// Off, because no file turned it on.
+    /// Off, because no file turned it on; or a polecat without work, of which a rig may have many.
     pub fn is_off_by_default(&self) -> bool {
-        self.because == Reason::Disabled && self.origin == Origin::Default
+        let is_off = self.because == Reason::Disabled && self.origin == Origin::Default;
+        is_off || (self.decision == Decision::Held && self.because.is_without_work())
     }
 
     /// Whether it is as the files want it: nothing to do, and nothing held back that no file holds back.

@@ -101,6 +101,7 @@ fn without_session(
         note: None,
         drifted: false,
         silence: None,
+        next: None,
         address: address.clone(),
     };
     if ledger.in_flight.contains(address) {
@@ -133,6 +134,7 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
         note: None,
         drifted: false,
         silence: None,
+        next: None,
         address,
     };
     if input.ledger.in_flight.contains(&verdict.address) {

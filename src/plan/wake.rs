@@ -53,7 +53,9 @@ pub(super) fn earliest(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> 
                 let rest = desired.policy.controller.settle.get().saturating_sub(alive.lived);
                 Some(now.plus(rest + CLOCK_TICK))
             }
-            (_, _, Decision::Step(Step { gate: Gate::NotBefore(until), .. })) => Some(until.clone()),
+            (_, _, Decision::Step(Step { gate: Gate::NotBefore(until) | Gate::MassDeath(until), .. })) => {
+                Some(until.clone())
+            }
             _ => None,
         }
     };
@@ -69,7 +71,14 @@ pub(super) fn earliest(verdicts: &[Verdict], desired: &Desired, now: &Stamp) -> 
         .filter_map(|hold| hold.until)
         .filter_map(of_hold);
     let silences = verdicts.iter().filter_map(|verdict| verdict.silence.as_ref()?.next.clone());
-    verdicts.iter().filter_map(of_verdict).chain(silences).chain(holds).min_by_key(|wake| now.until(wake))
+    let nexts = verdicts.iter().filter_map(|verdict| verdict.next.clone());
+    verdicts
+        .iter()
+        .filter_map(of_verdict)
+        .chain(nexts)
+        .chain(silences)
+        .chain(holds)
+        .min_by_key(|wake| now.until(wake))
 }
 
 /// The verdict may be another one after this time.

@@ -29,7 +29,7 @@ pub struct Event {
     /// To whom; `None` for the town.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Address>,
-    /// What was done: `start`, `restart`, `kill`, `nudge`, `adopt`.
+    /// What was done: `start`, `restart`, `kill`, `nudge`, `adopt`, `notify`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// In words.
@@ -66,6 +66,8 @@ pub enum Kind {
     Refusal,
     /// The files became wrong, or right again.
     Config,
+    /// Many agents died together.
+    MassDeath,
     /// The tmux server was lost, or another one took its place.
     Server,
     /// Clocks ran apart: the wall clock was set, the machine slept, or the controller was stopped.

@@ -84,5 +84,6 @@ fn gate_word(gate: &Gate) -> &'static str {
         Gate::After(_) => "after",
         Gate::Turn => "turn",
         Gate::NotBefore(_) => "not-before",
+        Gate::MassDeath(_) => "mass-death",
     }
 }

@@ -42,7 +42,7 @@ impl Progress {
         let started = plan.verdicts.iter().filter(is_up).count();
         let wait = |gate: &&Gate| match gate {
             Gate::Ready => Some(Duration::ZERO),
-            Gate::NotBefore(until) => Some(now.until(until)),
+            Gate::NotBefore(until) | Gate::MassDeath(until) => Some(now.until(until)),
             Gate::Turn | Gate::After(_) => None,
         };
         // Rounded up: it is never sooner than said.

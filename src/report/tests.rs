@@ -190,6 +190,7 @@ fn a_plan_as_json() {
       "summary": {
         "held": 1,
         "kill": 1,
+        "notify": 0,
         "nudge": 0,
         "restart": 1,
         "start": 0

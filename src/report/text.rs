@@ -16,7 +16,7 @@ const DRIFTED: &str = "differs from config; `gtctl restart` applies it";
 
 /// The last line of every plan. Scripts read it, so its form never changes.
 pub fn counts_line(counts: Counts) -> String {
-    let Counts { start, restart, nudge, kill, held } = counts;
+    let Counts { start, restart, nudge, notify: _, kill, held } = counts;
     format!("Plan: {start} to start, {restart} to restart, {nudge} to nudge, {kill} to kill, {held} held.")
 }
 
@@ -99,7 +99,7 @@ fn verdict_block(verdict: &Verdict, now: &Stamp, all: bool) -> String {
         !all && matches!(verdict.decision, Decision::Nothing) && matches!(verdict.because, Reason::Running);
     if let Decision::Step(step) = &verdict.decision {
         words::gate(&step.gate, now).into_iter().for_each(&mut more);
-        words::how(&step.action).map(str::to_owned).into_iter().for_each(&mut more);
+        words::how(&step.action).into_iter().for_each(&mut more);
     }
     for evidence in &verdict.evidence {
         let age = evidence.age.map(|age| format!(", {} old", words::length(age))).unwrap_or_default();
@@ -128,6 +128,7 @@ fn sign(verdict: &Verdict) -> (&'static str, &'static str) {
             Action::Nudge { .. } => ("~", "nudge"),
             Action::Adopt(_) => ("*", "adopt"),
             Action::Reap(_) => ("-", "reap"),
+            Action::Notify { .. } => ("@", "notify"),
         },
     }
 }

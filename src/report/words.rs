@@ -137,6 +137,20 @@ pub fn reason(reason: &Reason, now: &Stamp) -> String {
                 "its tmux server was at {recorded} and lives there still; stop what runs there, or set town.socket back"
             )
         }
+        Reason::NoWork => "no work is on its hook".to_owned(),
+        Reason::WorkClosed { bead } => format!("its work is done: {bead}, which is on its hook, is closed"),
+        Reason::WorkDone { state } => format!("its agent has ended for good: its bead says {state}"),
+        Reason::WorkUnknown { why } => format!("whether it has work to do is not known: {why}"),
+        Reason::Spawning { until } => {
+            format!("until {}, somebody is starting it: its bead says so", moment(until, now))
+        }
+        Reason::NeverSeen => "it was never seen running: starting it is gt's".to_owned(),
+        Reason::NoProgress { bead, quiet } => {
+            format!("it lives, and its work {bead} has not got on for {}", length(*quiet))
+        }
+        Reason::Draining { until } => {
+            format!("until {}, its rig is docked and it may finish", moment(until, now))
+        }
         Reason::MemoryNotDurable { why } => format!("what cannot be remembered is not started: {why}"),
     }
 }
@@ -188,24 +202,32 @@ pub fn gate(gate: &Gate, now: &Stamp) -> Option<String> {
         Gate::Ready => None,
         Gate::After(needs) => Some(format!("after {}", list(needs))),
         Gate::Turn => Some("when a start under way is done (limits.starts-in-flight)".to_owned()),
+        Gate::MassDeath(until) => {
+            Some(format!("at {}: many died together (mass-death.gap)", moment(until, now)))
+        }
         Gate::NotBefore(until) => Some(format!("at {} (limits.starts-per-minute)", moment(until, now))),
     }
 }
 
 /// How a step is made, where that is not obvious.
-pub fn how(action: &Action) -> Option<&'static str> {
+pub fn how(action: &Action) -> Option<String> {
+    if let Action::Notify { letter, .. } = action {
+        return Some(format!("{} gets `{}`", letter.to, letter.subject));
+    }
     if let Action::Reap(quarry) = action {
-        return Some(match quarry.force() {
+        let how = match quarry.force() {
             Force::Term => "with TERM",
             Force::Kill => "with KILL, for TERM did not end it",
-        });
+        };
+        return Some(how.to_owned());
     }
-    match action.launch().map(|launch| &launch.into) {
+    let how = match action.launch().map(|launch| &launch.into) {
         Some(LaunchInto::DeadPane(_)) => Some("in its dead pane"),
         Some(LaunchInto::NewWindow(_)) => Some("in a new window of its session"),
         Some(LaunchInto::Replacing(_)) => Some("in a new session, after the old one is stopped"),
         Some(LaunchInto::NewSession) | None => None,
-    }
+    };
+    how.map(str::to_owned)
 }
 
 /// A refusal in words.

@@ -195,7 +195,7 @@ impl Checker {
                 }
                 return reaped(process, made, label, quarry, order);
             }
-            Action::Nudge { .. } | Action::Adopt(_) => None,
+            Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => None,
         };
         let Some(fence) = fence else {
             return broken(law, format!("{} of {} ended {process:?}", order.action.word(), order.address));
@@ -254,7 +254,7 @@ impl Checker {
                 matches!(launch.into, LaunchInto::Replacing(_))
             }
             Action::Reap(_) => true,
-            Action::Nudge { .. } | Action::Adopt(_) => false,
+            Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => false,
         };
         let stops = orders.iter().filter(lives_ended).count();
         holds(

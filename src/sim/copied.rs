@@ -68,6 +68,10 @@ impl CopiedTown {
         assume_installed: bool,
     ) -> Self {
         let root = files.root.path();
+        // Polecats stay out of it: their work is in a database, and nobody gives them any there.
+        let mut desired = desired.clone();
+        desired.objects.retain(|address, _| address.role() != Role::Polecat);
+        let desired = &desired;
         let mut copies: BTreeMap<PathBuf, File> = BTreeMap::new();
         let mut copy = |relative: &str| {
             if let Some(file) = read_file(disk, root, relative) {

@@ -57,6 +57,12 @@ impl SimDisk {
         self.directories.remove(path);
     }
 
+    /// The names of the directories in a directory.
+    pub fn directories_in(&self, directory: &Path) -> BTreeSet<String> {
+        let inside = self.directories.iter().filter(|path| path.parent() == Some(directory));
+        inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    }
+
     /// Removes a file; what it was.
     pub fn remove(&mut self, path: &Path) -> Option<File> {
         self.files.remove(path)

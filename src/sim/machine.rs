@@ -1,6 +1,6 @@
 //! A simulated machine, seen from one controller: the same door as the real one ([`crate::machine`]), with a world of values behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -175,6 +175,10 @@ impl Disk for SimMachine {
 
     fn names(&self, directory: &Path) -> Vec<String> {
         self.shared().world.disk.names(directory)
+    }
+
+    fn directories(&self, directory: &Path) -> io::Result<BTreeSet<String>> {
+        Ok(self.shared().world.disk.directories_in(directory))
     }
 
     fn is_locked(&self, root: &Path, relative: &str) -> Result<bool, ReadError> {

@@ -108,11 +108,19 @@ impl Stage {
             convoys: _,
             mail: _,
             boot: _,
+            polecats: _,
+            mass_death,
         } = &self.policy;
         let minutes = self.plot.objects().len() / limits.starts_per_minute.max(1);
         let all_starts = Duration::from_secs(60) * u32::try_from(minutes).unwrap_or(u32::MAX);
-        let waits =
-            [backoff.max, crash_loop.probe_after, crash_loop.stable, controller.resync, orphans.grace];
+        let waits = [
+            backoff.max,
+            crash_loop.probe_after,
+            crash_loop.stable,
+            controller.resync,
+            orphans.grace,
+            mass_death.calm,
+        ];
         TIME_TO_REST_MAX.max(waits.iter().map(|wait| wait.get() * 2).sum::<Duration>() + all_starts)
     }
 

@@ -1,5 +1,7 @@
 //! What gt keeps of an agent in its bead, and which work hangs on an agent's hook.
 
+use serde::{Deserialize, Serialize};
+
 use super::issue::{Issue, Status};
 
 /// What an agent's bead says.
@@ -18,7 +20,8 @@ pub struct AgentBead {
 }
 
 /// How an agent stands, by its own word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AgentState {
     /// It is being started.
     Spawning,

@@ -74,6 +74,7 @@ pub fn files(text: &str) -> TownFiles {
         daemon: None,
         disabled_patrols: DisabledPatrols::default(),
         wisps: BTreeMap::new(),
+        polecats: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
         starts: Starts::default(),
         warnings: Vec::new(),
@@ -106,6 +107,8 @@ pub fn of_desired(desired: Desired) -> Given {
         at: at(NOW),
         awake: Duration::from_secs(NOW),
         away: None,
+        work: BTreeMap::new(),
+        gt: None,
         heartbeats: BTreeMap::new(),
         socket: SOCKET.to_owned(),
         server: Seen::Known(Server::Up(ServerUp {

@@ -1,6 +1,6 @@
 //! What a hold means for what already runs: "not wanted" is not "must not exist".
 
-use super::builders::{Given, at, estop, files, name, of_files, town};
+use super::builders::{Given, address, at, estop, files, name, of_files, town};
 use crate::desired::{Hold, HoldKind};
 use crate::model::{Exit, Origin, Seen, Why};
 use crate::town::files::stops::Stop;
@@ -52,6 +52,11 @@ fn a_hold_stops_what_runs_only_where_the_table_says_so() {
             };
             for living in [Given::running, Given::starting] {
                 let given = living(everybody(), of).hold(of, kind.clone());
+                // A polecat at work may finish first.
+                let drains = kind == HoldKind::Docked && of == "a/polecats/nux";
+                let is_at_work =
+                    given.plan().of(&address(of)).is_some_and(|one| one.state.word() == "running");
+                let expected = if drains && is_at_work { "nudge: draining" } else { &expected };
                 assert_eq!(given.says(of), expected, "{of} {kind:?}");
             }
         }

@@ -41,6 +41,7 @@ fn features(given: &Given) -> BTreeSet<String> {
             Gate::After(_) => " after others",
             Gate::Turn => " in turn",
             Gate::NotBefore(_) => " not before",
+            Gate::MassDeath(_) => " one by one",
         };
         found.insert(format!("{}{into}{gate}", step.action.word()));
     }
@@ -57,7 +58,7 @@ fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
     let expected = "absent vanished exited shell-left pane-gone server-lost probe parked docked stopped pruned asked nudge-waiting waiting-for-input \
         started-by-gt running starting in-flight disabled no-restart frozen layer-unreadable unknown foreign \
         duplicate detached attached finished backoff crash-loop directory-missing program-missing session-limit \
-        waiting-for mass-stop socket-lost server-changed memory-not-durable kill adopt nudge";
+        waiting-for mass-stop socket-lost server-changed memory-not-durable no-work work-closed work-done work-unknown spawning never-seen no-progress draining kill adopt nudge notify";
     let mut missing: Vec<&str> = expected.split_whitespace().filter(|one| !found.contains(*one)).collect();
     missing.extend(
         [
@@ -68,6 +69,7 @@ fn the_random_worlds_reach_every_reason_and_every_kind_of_step() {
             "restart in a new window",
             "restart for a shell",
             "kill after others",
+            "restart in a dead pane one by one",
         ]
         .into_iter()
         .filter(|one| !found.contains(*one)),
@@ -357,6 +359,7 @@ proptest! {
                     "restart" => counts.restart += 1,
                     "kill" => counts.kill += 1,
                     "nudge" => counts.nudge += 1,
+                    "notify" => counts.notify += 1,
                     _ => {}
                 },
                 Decision::Held => counts.held += usize::from(!verdict.is_off_by_default()),

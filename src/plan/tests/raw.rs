@@ -49,6 +49,7 @@ pub fn fence(action: &Action) -> Option<&Fence> {
     match action {
         Action::Kill(fence) | Action::Adopt(fence) | Action::Nudge { fence, .. } => Some(fence),
         Action::Reap(_) => None,
+        Action::Notify { .. } => None,
         Action::Start(launch) | Action::Restart(launch) => match &launch.into {
             LaunchInto::NewSession => None,
             LaunchInto::DeadPane(fence) | LaunchInto::NewWindow(fence) | LaunchInto::Replacing(fence) => {
@@ -69,7 +70,7 @@ pub fn ends_a_life(given: &Given, action: &Action) -> bool {
         Action::Reap(_) => return true,
         Action::Kill(_) => true,
         Action::Start(launch) | Action::Restart(launch) => matches!(launch.into, LaunchInto::Replacing(_)),
-        Action::Nudge { .. } | Action::Adopt(_) => false,
+        Action::Nudge { .. } | Action::Adopt(_) | Action::Notify { .. } => false,
     };
     let aimed = fence(action).and_then(Fence::pane).map(|(id, _)| id);
     let is_aimed = |session: &Session| {

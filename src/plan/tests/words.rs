@@ -18,6 +18,7 @@ pub fn says(plan: &Plan, of: &str) -> String {
                     format!(" after {}", needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
                 }
                 Gate::Turn => " in turn".to_owned(),
+                Gate::MassDeath(until) => format!(" one by one at {}", until.since_boot.as_secs()),
                 Gate::NotBefore(until) => format!(" at {}", until.since_boot.as_secs()),
             };
             format!("{}{gate}: {code}", step.action.word())

@@ -8,6 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::builders::{Given, NOW, OLD_SERVER, ROOT, SERVER, SOCKET, address, at, estop, of_desired, town};
+use super::employed::employ;
 use super::seats::{seat, sit};
 use crate::desired::{Desired, Hold, HoldKind, Object, Policy, Recipe};
 use crate::ledger::{Cause, Opening, ServerSeen, Start};
@@ -86,9 +87,10 @@ pub fn any_world() -> impl Strategy<Value = Given> {
         prop::bool::weighted(0.3),
         option::weighted(0.25, 0..6u8),
         vec(0..12u8, 9),
+        (0..24u8, 0..10u8),
     );
     (vec(wanted(), 0..7), vec(seat(), 0..9), limits, town).prop_map(
-        |(wanted, seats, limits, (server, recent, trouble, recorded, prune, rig_hold, screens))| {
+        |(wanted, seats, limits, (server, recent, trouble, recorded, prune, rig_hold, screens, work))| {
             let mut given = of_desired(desired(&wanted, limits));
             for seat in &seats {
                 given = sit(given, seat);
@@ -111,6 +113,7 @@ pub fn any_world() -> impl Strategy<Value = Given> {
                     object.holds.sort_by(|a, b| b.kind.cmp(&a.kind));
                 }
             }
+            employ(&mut given, work);
             given.options.prune = prune;
             match server {
                 0 => given.server(Seen::Known(Server::Down)),
@@ -197,6 +200,8 @@ fn object(of: Address) -> Object {
 
 fn desired(wanted: &[Wanted], (sessions, minute, flight, kills): (usize, usize, usize, usize)) -> Desired {
     let mut policy = Policy::default();
+    // Those that sit there have lived for ten minutes.
+    policy.polecats.gupp_after = Period::seconds(300);
     policy.limits.sessions = sessions;
     policy.limits.starts_per_minute = minute;
     policy.limits.starts_in_flight = flight;

@@ -10,7 +10,7 @@ use super::form::{FORM, Head, LedgerPart, Line, Pair, PassLine, Piece, ServerPar
 use crate::desired::Desired;
 use crate::ledger::{Ledger, Record};
 use crate::model::{Address, Seen, Stamp};
-use crate::observed::{Observed, Place, Server, Session};
+use crate::observed::{Observed, Place, Server, Session, Work};
 use crate::plan::Options;
 
 /// A pass as it was.
@@ -145,6 +145,8 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
         asleep,
         away,
         heartbeats,
+        work,
+        gt,
         past,
         orphans,
         records,
@@ -182,6 +184,8 @@ fn follow(before: Option<Recorded>, line: PassLine<'_, Value, Value>) -> Option<
             at,
             away,
             heartbeats: map(old.heartbeats, heartbeats)?,
+            work: map(old.work, work)?,
+            gt,
             past: map(old.past, past)?,
             past_server: server.past_server,
             low_memory: server.low_memory,
@@ -211,6 +215,7 @@ struct Old {
     sessions: Vec<Session>,
     places: BTreeMap<Address, Place>,
     heartbeats: BTreeMap<Address, Seen<Option<jiff::Timestamp>>>,
+    work: BTreeMap<Address, Seen<Work>>,
     past: BTreeMap<Address, Seen<bool>>,
     records: BTreeMap<Address, Record>,
     memory: Option<LedgerPart>,
@@ -228,6 +233,8 @@ impl Old {
             mut server,
             places,
             heartbeats,
+            work,
+            gt: _,
             past,
             past_server,
             low_memory,
@@ -243,6 +250,7 @@ impl Old {
             sessions,
             places,
             heartbeats,
+            work,
             past,
             memory: Some(LedgerPart::of(&ledger)),
             records: ledger.objects,

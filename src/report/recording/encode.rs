@@ -48,6 +48,7 @@ impl Encoder {
         let line = tell(number, before.as_ref(), aged, inputs, plan);
         let saw_other =
             line.server.is_some() || line.sessions.is_some() || line.places.is_some() || line.past.is_some();
+        let saw_other = saw_other || line.work.is_some();
         let [files, memory, decision] = [
             line.desired.is_some(),
             line.records.is_some() || line.ledger.is_some(),
@@ -105,6 +106,8 @@ fn tell<'a>(
         server: _,
         places,
         heartbeats,
+        work,
+        gt,
         past,
         past_server: _,
         low_memory: _,
@@ -129,6 +132,8 @@ fn tell<'a>(
             .map(|pieces| pieces.into_iter().map(|piece| piece.map(sparing)).collect()),
         asleep: at.since_boot.saturating_sub(*awake),
         away: *away,
+        work: pairs(before.map(|old| &old.observed.work), work),
+        gt: gt.clone(),
         heartbeats: pairs(before.map(|old| &old.observed.heartbeats), heartbeats),
         past: pairs(before.map(|old| &old.observed.past), past),
         orphans: orphans.as_ref().map(Cow::Borrowed),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{Desired, HoldKind};
 use crate::ledger::{Cause, Ledger, Record, Rest};
 use crate::model::{Address, Origin, Reason, Seen, Stamp, Why};
-use crate::observed::{Life, Orphan, Place, Server, Session};
+use crate::observed::{Life, Orphan, Place, Server, Session, Work};
 use crate::plan::{
     Action, Decision, Fence, Gate, LaunchInto, Options, Plan, Quarry, Refusal, Unmanaged, Verdict,
 };
@@ -82,6 +82,12 @@ pub struct PassLine<'a, V, E> {
     /// For how long the controller had not looked, if that was longer than it meant to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<Duration>,
+    /// What beads said of the work of polecats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Vec<Piece<Pair<'a, Seen<Work>>>>>,
+    /// Where gt was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gt: Option<PathBuf>,
     /// What agents said of themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeats: Option<Vec<Piece<Pair<'a, Heard>>>>,
@@ -156,7 +162,9 @@ impl LedgerPart {
             openings,
             endings,
             lingering,
+            mass_death,
             over,
+            polecats,
             in_flight,
             resting,
             trouble,
@@ -177,6 +185,8 @@ impl LedgerPart {
                 endings: endings.clone(),
                 lingering: lingering.clone(),
                 over: over.clone(),
+                polecats: polecats.clone(),
+                mass_death: mass_death.clone(),
                 ..Ledger::default()
             },
             in_flight: in_flight.clone(),
@@ -299,7 +309,7 @@ pub struct Entry<'a> {
     pub program: Option<&'a Path>,
     /// What must still be true when it is done.
     pub fence: Option<&'a Fence>,
-    /// What is typed.
+    /// What is typed, or what a letter is about.
     pub text: Option<&'a str>,
     /// What is reaped, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -321,6 +331,7 @@ impl<'a> Entry<'a> {
             note: _,
             drifted,
             silence: _,
+            next: _,
         } = verdict;
         let mut entry = Self {
             address,
@@ -355,6 +366,9 @@ impl<'a> Entry<'a> {
         match action {
             Action::Kill(fence) | Action::Adopt(fence) => self.fence = Some(fence),
             Action::Reap(quarry) => self.quarry = Some(quarry),
+            Action::Notify { letter, program } => {
+                (self.text, self.program) = (Some(letter.subject.as_str()), Some(program.as_path()));
+            }
             Action::Nudge { fence, text } => {
                 (self.fence, self.text) = (Some(fence), Some(text.as_str()));
             }

@@ -4,6 +4,7 @@ pub mod agents;
 mod check;
 pub mod daemon;
 mod json;
+pub mod polecats;
 pub mod rigs;
 pub mod roles;
 pub mod start_command;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use agents::{AgentSettings, CustomAgent, Layer, Said, Starts};
 pub use daemon::{DaemonFile, DisabledPatrol, DisabledPatrols, Patrol};
+pub use polecats::Polecats;
 pub use rigs::{RigEntry, RigsFile};
 pub use stops::{Stop, Stops};
 pub use town_toml::Town;
@@ -49,6 +51,8 @@ pub struct TownFiles {
     pub disabled_patrols: DisabledPatrols,
     /// The wisp config of each rig that any file names.
     pub wisps: BTreeMap<Name, Seen<Option<Wisp>>>,
+    /// The polecats of each rig that has any; none outside of a Gas Town.
+    pub polecats: BTreeMap<Name, Polecats>,
     /// What freezes the town or a rig.
     pub stops: Stops,
     /// What gt's own files say of how agents are started.
@@ -70,7 +74,8 @@ pub fn reread_all(
     root: &TownRoot,
     before: Option<&TownFiles>,
 ) -> Result<TownFiles, Vec<Diagnostic>> {
-    let before = before.and_then(|files| files.town.as_ref());
+    let (polecats_before, before) =
+        (before.map(|files| &files.polecats), before.and_then(|files| files.town.as_ref()));
     let mut mistakes = Vec::new();
     let town = kept(town_toml::read_town_toml(disk, root.path(), before), &mut mistakes);
     let rigs = kept(rigs::read_rigs(disk, root.path()), &mut mistakes);
@@ -88,7 +93,7 @@ pub fn reread_all(
     let starts = read_starts(disk, root.path(), &named, &mut warnings);
     let workspace = disk.is_directory(&root.path().join("mayor")) == Seen::Known(true);
     let boot = disk.is_directory(&root.path().join("deacon/dogs/boot")) == Seen::Known(true);
-    Ok(TownFiles {
+    let mut files = TownFiles {
         root: root.clone(),
         workspace,
         boot,
@@ -97,10 +102,17 @@ pub fn reread_all(
         daemon,
         disabled_patrols,
         wisps,
+        polecats: BTreeMap::new(),
         stops,
         starts,
         warnings,
-    })
+    };
+    if workspace {
+        let rigs = files.rig_names();
+        files.polecats =
+            polecats::read_polecats(disk, root.path(), &rigs, polecats_before, &mut files.warnings);
+    }
+    Ok(files)
 }
 
 /// Reads what gt's files say of how agents are started; what is wrong with them is a warning.

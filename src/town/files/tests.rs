@@ -96,7 +96,7 @@ fn s73_the_mistakes_of_all_files_are_reported_at_once() {
     let found = read_all(&crate::machine::ThisMachine::new(), &root).unwrap_err();
     let text = diagnostics::short(&found, &|file| fs::read_to_string(root.path().join(file)).ok());
     insta::assert_snapshot!(text, @r#"
-    town.toml:1:1: error: unknown key `foo` (allowed: agents, backoff, beads, boot, controller, convoys, crash-loop, defaults, feed, limits, mail, orphans, rigs, roles, sessions, town, usage-limit)
+    town.toml:1:1: error: unknown key `foo` (allowed: agents, backoff, beads, boot, controller, convoys, crash-loop, defaults, feed, limits, mail, mass-death, orphans, polecats, rigs, roles, sessions, town, usage-limit)
     mayor/rigs.json:1:1: error: not valid JSON: unterminated object
     mayor/daemon.json: error: mayor/daemon.json is empty
     "#);

@@ -17,7 +17,7 @@ mod tests;
 
 pub use policy::{
     BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
-    LimitsTable, MailTable, OrphansEnd, OrphansTable, UsageLimitTable,
+    LimitsTable, MailTable, MassDeathTable, OrphansEnd, OrphansTable, PolecatsTable, UsageLimitTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};
@@ -61,6 +61,10 @@ pub struct TownToml {
     pub mail: MailTable,
     /// The agent that looks after the deacon.
     pub boot: BootTable,
+    /// What is told of polecats, and how they are drained.
+    pub polecats: PolecatsTable,
+    /// When many agents die together.
+    pub mass_death: MassDeathTable,
 }
 
 /// `[town]`
@@ -140,6 +144,8 @@ pub struct RolesTable {
     pub witness: RoleTable,
     /// Refineries.
     pub refinery: RoleTable,
+    /// Polecats: which there are, their directories say.
+    pub polecat: RoleTable,
     /// Crew.
     pub crew: RoleTable,
 }
@@ -208,6 +214,8 @@ pub struct RigRolesTable {
     pub witness: RoleTable,
     /// This rig's refinery.
     pub refinery: RoleTable,
+    /// This rig's polecats.
+    pub polecat: RoleTable,
     /// This rig's crew.
     pub crew: RoleTable,
 }

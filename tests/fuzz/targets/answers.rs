@@ -269,6 +269,7 @@ pub fn made(bytes: &[u8]) -> Verdict {
         words: None,
         incarnation: IncarnationId::from_hex("ba9876543210").unwrap(),
         settle: Duration::from_secs(1),
+        mail_timeout: Duration::from_secs(1),
         stop_timeout: Duration::from_secs(1),
     };
     // The root of the world must be there for the start to get as far as tmux.

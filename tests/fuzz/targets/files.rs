@@ -204,6 +204,7 @@ fn town_of(
         daemon,
         disabled_patrols: gtctl::town::DisabledPatrols::default(),
         wisps: BTreeMap::new(),
+        polecats: BTreeMap::new(),
         stops: Stops { town: Seen::Known(None), rigs: BTreeMap::new(), shutdown: Seen::Known(false) },
         starts: Starts::default(),
         warnings: Vec::new(),

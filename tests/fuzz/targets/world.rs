@@ -1,6 +1,6 @@
 //! A machine that holds the bytes it is given: the doors to files and to tmux, without either.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -91,6 +91,13 @@ impl Disk for World {
             .filter(|path| path.parent() == Some(directory))
             .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
             .collect()
+    }
+
+    fn directories(&self, directory: &Path) -> io::Result<BTreeSet<String>> {
+        let files = self.files.lock().unwrap();
+        let below = files.keys().filter_map(|path| path.strip_prefix(directory).ok());
+        let first = below.filter(|path| path.components().count() > 1).filter_map(|path| path.iter().next());
+        Ok(first.filter_map(|name| Some(name.to_str()?.to_owned())).collect())
     }
 
     fn is_locked(&self, _: &Path, _: &str) -> Result<bool, ReadError> {

@@ -1,6 +1,6 @@
 //! The files of a directory of recordings: on a disk in memory that fails on request, and once on a real one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -60,6 +60,10 @@ impl Disk for Memory {
 
     fn names(&self, _: &Path) -> Vec<String> {
         Vec::new()
+    }
+
+    fn directories(&self, _: &Path) -> io::Result<BTreeSet<String>> {
+        Ok(BTreeSet::new())
     }
 
     fn files(&self, _: &Path) -> io::Result<BTreeMap<String, u64>> {

@@ -169,6 +169,42 @@ const RANGES: &[Range] = &[
         Period::seconds(DAY),
         "an agent thinks for a while, and this one is meant to end",
     ),
+    range(
+        ["polecats", "orphaned-after"],
+        Period::seconds(1),
+        Period::seconds(DAY),
+        "gt itself ends sessions and starts others in their place, which takes a moment",
+    ),
+    range(
+        ["polecats", "gupp-after"],
+        Period::seconds(1),
+        Period::seconds(7 * DAY),
+        "an agent that thinks or compiles writes to no bead",
+    ),
+    range(
+        ["polecats", "drain"],
+        Period::seconds(0),
+        Period::seconds(DAY),
+        "a rig that is docked should rest today",
+    ),
+    range(
+        ["mass-death", "window"],
+        Period::seconds(1),
+        Period::seconds(HOUR),
+        "what dies hours apart has no one cause",
+    ),
+    range(
+        ["mass-death", "gap"],
+        Period::seconds(0),
+        Period::seconds(10 * MINUTE),
+        "the last of a hundred agents would wait for more than a night",
+    ),
+    range(
+        ["mass-death", "calm"],
+        Period::seconds(1),
+        Period::seconds(HOUR),
+        "agents that live for an hour have nothing that kills them all",
+    ),
 ];
 
 /// Those of a role, of a crew member, of a session: the last key alone counts.

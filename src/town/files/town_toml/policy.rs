@@ -272,3 +272,58 @@ impl Default for BootTable {
         Self { cooldown: Period::seconds(120), max: Period::seconds(600) }
     }
 }
+
+/// `[polecats]`: which letters the witness of a rig gets about its polecats, and how they are drained. Each letter is sent once for each life
+/// and each piece of work.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolecatsTable {
+    /// Whether the witness is told of a polecat that cannot be restarted or crashes again and again: `CRASHED_POLECAT`.
+    pub crash_mail: bool,
+    /// Whether the witness is told of work on the hook of a dead polecat that is not to be restarted: `ORPHANED_WORK`.
+    pub orphan_mail: bool,
+    /// How long such a polecat must have been dead.
+    pub orphaned_after: Period,
+    /// Whether the witness is told of work that does not get on although its polecat lives: `GUPP_VIOLATION`.
+    pub gupp_mail: bool,
+    /// For how long neither the work nor the agent's own bead must have changed.
+    pub gupp_after: Period,
+    /// How long the polecats of a docked rig get to finish, after they were told.
+    pub drain: Period,
+}
+
+impl Default for PolecatsTable {
+    /// gt's own half hour.
+    fn default() -> Self {
+        Self {
+            crash_mail: true,
+            orphan_mail: true,
+            orphaned_after: Period::seconds(60),
+            gupp_mail: true,
+            gupp_after: Period::seconds(1800),
+            drain: Period::seconds(300),
+        }
+    }
+}
+
+/// `[mass-death]`: `count` agents that die within `window` are one event, after which restarts go one at a time.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MassDeathTable {
+    /// So many agents …
+    #[schemars(range(min = 2, max = 10_000))]
+    pub count: usize,
+    /// … that die within this time have one cause.
+    pub window: Period,
+    /// How long after a restart the next one is made, while that lasts; none waits for `0s`.
+    pub gap: Period,
+    /// It is over when none has died for so long.
+    pub calm: Period,
+}
+
+impl Default for MassDeathTable {
+    /// gt's own count and window.
+    fn default() -> Self {
+        Self { count: 3, window: Period::seconds(30), gap: Period::seconds(2), calm: Period::seconds(60) }
+    }
+}
