@@ -175,7 +175,7 @@ fn a_server_that_does_not_answer_is_not_known_to_be_empty() {
 }
 
 #[test]
-fn s40_sessions_of_the_old_naming_are_reported() {
+fn s40_sessions_of_the_old_naming_are_reported_and_not_doubled() {
     // Given a witness that gt started under one naming, and files that now say the other one.
     let town = TestTown::new().workspace(&["alpha"], Fake::Ok).with("town", "naming = 'prefix'");
     let root = town.path("").canonicalize().unwrap();
@@ -189,9 +189,17 @@ fn s40_sessions_of_the_old_naming_are_reported() {
 
     is(&town, "names", "wrong", &["gt-alpha-witness", "alpha/witness", "a second time"]);
     town.gtctl(&["doctor"]).exits(1).says("naming = \"rig\"");
-    // It is right about that: this is what reporting is for, as long as nothing else keeps gtctl from it.
-    let plan = town.plan();
-    assert_eq!(plan.find("alpha/witness").expect("a verdict")["decision"], "start");
+    // What gt wrote into it proves whose it is, so it is adopted, and no second one is started beside it.
+    let all = || -> Vec<(String, String)> {
+        town.sessions().into_iter().map(|session| (session.id, session.name)).collect()
+    };
+    let before = all();
+    assert_eq!(town.plan().find("alpha/witness").expect("a verdict")["decision"], "adopt");
+    town.set("roles.refinery", "enabled = false");
+    town.set("roles.mayor", "enabled = false");
+    town.once();
+    assert_eq!(all(), before);
+    assert_eq!(town.plan().state("alpha/witness"), "running");
 
     // A session of that name that proves nothing is not ours to judge.
     town.tmux(&["kill-session", "-t", "=gt-alpha-witness"]).exits(0);

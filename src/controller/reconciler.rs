@@ -184,11 +184,16 @@ impl<W: World> Reconciler<W> {
         let now = self.world.now();
         let aim = |desired: &Desired| (desired.socket.clone(), desired.policy.controller.tmux_timeout);
         let before = aim(self.desired());
+        let ended = self.desired().policy.orphans.end;
         let text = self.config.reread(self.world.disk(), self.memory.ledger(), &now);
         self.work.follow(self.world.disk(), &self.config.root, &self.config.files);
         let after = aim(self.desired());
         if after != before {
             self.world = self.world.at(&after.0, after.1.get());
+        }
+        if self.desired().policy.orphans.end != ended {
+            // Who is to be ended from now on may be there already.
+            self.searched = None;
         }
         let event = text.map(|text| Event::of_town(now.wall, Kind::Config, text));
         self.news.tell(self.world.disk(), event.as_slice());

@@ -8,6 +8,7 @@ use super::graph::{Desired, Object, Policy};
 use super::holds::{self, Hold, HoldKind};
 use super::names::session_name;
 use super::order;
+use super::paths::after_path;
 use super::polecats;
 use super::recipes::{self, Composed, Settings, UnknownAgent, WatchSettings};
 use super::weight::{weight, weight_of_settings};
@@ -227,7 +228,10 @@ impl<'a> Build<'a> {
         }
         let Shape { address, enabled, restart, origin } = shape;
         let prefix = address.rig().and_then(|rig| holds::prefix_of(self.files, rig));
-        let session = session_name(&address, self.toml.town.naming, prefix.as_ref());
+        let naming = self.toml.town.naming;
+        let session = session_name(&address, naming, prefix.as_ref());
+        let other_name = Some(session_name(&address, naming.other(), prefix.as_ref()));
+        let other_name = other_name.filter(|name| *name != session);
         let Composed { recipe, agent, hold } =
             match recipes::recipe(self.files, self.toml, &address, session, settings) {
                 Ok(composed) => composed,
@@ -249,7 +253,20 @@ impl<'a> Build<'a> {
         let poke = settings.poke();
         self.objects.insert(
             address.clone(),
-            Object { address, recipe, spec, agent, after, wave: 0, holds, restart, watch, poke, origin },
+            Object {
+                address,
+                recipe,
+                spec,
+                agent,
+                other_name,
+                after,
+                wave: 0,
+                holds,
+                restart,
+                watch,
+                poke,
+                origin,
+            },
         );
     }
 
@@ -292,7 +309,7 @@ impl<'a> Build<'a> {
             .map(|(object, need)| {
                 let why = if need.role() == Role::Polecat { "comes and goes" } else { "does not exist" };
                 let title = format!("{} is to start after {need}, which {why}", object.address);
-                self.error(&self.after_path(&object.address), title, "named here")
+                self.error(&after_path(self.toml, &object.address), title, "named here")
                     .with_help(format!("the objects of this town are {}", some_of(self.objects.keys())))
             })
             .collect();
@@ -307,7 +324,7 @@ impl<'a> Build<'a> {
             let title =
                 format!("these objects wait for each other: {}", some_of(cycle.iter().chain([first])));
             errors.push(
-                self.error(&self.after_path(first), title, "part of the circle")
+                self.error(&after_path(self.toml, first), title, "part of the circle")
                     .with_help("remove one of the `after` entries"),
             );
         }
@@ -371,34 +388,6 @@ impl<'a> Build<'a> {
 
     fn is_too_large(&self) -> bool {
         self.size > GRAPH_SIZE_MAX
-    }
-
-    fn after_path(&self, address: &Address) -> Vec<&'a str> {
-        let toml: &'a TownToml = self.toml;
-        let role = address.role().as_str();
-        let rig = address.rig().and_then(|rig| toml.rigs.get_key_value(rig.as_str()));
-        let said = |table: &RoleTable| table.after.is_some();
-        match (address, rig) {
-            (Address::Session(name), _) => match toml.sessions.get_key_value(name.as_str()) {
-                Some((key, _)) => vec!["sessions", key, "after"],
-                None => vec!["sessions"],
-            },
-            (Address::Crew(_, name), Some((key, table))) => match table.crew.get_key_value(name.as_str()) {
-                Some((member, own)) if said(own) => vec!["rigs", key, "crew", member, "after"],
-                _ if said(&table.roles.crew) => vec!["rigs", key, "roles", role, "after"],
-                _ => vec!["roles", role, "after"],
-            },
-            (Address::Polecat(..), Some((key, table))) if said(&table.roles.polecat) => {
-                vec!["rigs", key, "roles", role, "after"]
-            }
-            (Address::Witness(_), Some((key, table))) if said(&table.roles.witness) => {
-                vec!["rigs", key, "roles", role, "after"]
-            }
-            (Address::Refinery(_), Some((key, table))) if said(&table.roles.refinery) => {
-                vec!["rigs", key, "roles", role, "after"]
-            }
-            _ => vec!["roles", role, "after"],
-        }
     }
 
     fn town(&self) -> Option<&'a Town> {

@@ -112,6 +112,9 @@ pub struct Object {
     /// The kind of agent that it runs, and who chose it; `None` where a file spells out its command.
     #[serde(default)]
     pub agent: Option<AgentChoice>,
+    /// What its session would be called by gt's other naming, if that is another name: an agent that was started before an upgrade has it.
+    #[serde(default)]
+    pub other_name: Option<String>,
     /// What must be alive before it is started. Only existing objects, never a cycle.
     pub after: BTreeSet<Address>,
     /// How many starts lie before its own along the `after` edges.
@@ -128,6 +131,13 @@ pub struct Object {
     pub poke: Option<Poke>,
     /// The line that asks for it.
     pub origin: Origin,
+}
+
+impl Object {
+    /// What its session may be called: by the naming in force, and by gt's other one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.recipe.session), self.other_name.as_ref()].into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// How an agent that lives and does nothing any more is noticed.
@@ -252,7 +262,7 @@ impl Desired {
             heartbeats: self.objects.values().filter_map(heartbeat).collect(),
             town: self.town.clone(),
             root: self.root.clone(),
-            names: self.objects.values().map(|object| object.recipe.session.clone()).collect(),
+            names: self.objects.values().flat_map(Object::names).map(str::to_owned).collect(),
             places: self.objects.values().map(|object| (object.address.clone(), place(object))).collect(),
             past,
             server,

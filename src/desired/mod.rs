@@ -12,6 +12,7 @@ mod graph;
 mod holds;
 mod names;
 mod order;
+mod paths;
 mod polecats;
 mod recipes;
 mod role_files;

@@ -143,8 +143,12 @@ fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
 /// Nothing carries the object's marker. Does anything have its name?
 fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
     let is_it = |session: &&Session| is_it_without_label(session, object, desired);
-    // Whose sessions those are that lost their labels and do not tell: perhaps this one's.
-    let untold = server.sessions.iter().filter(|session| session.lost_its_label());
+    // Whose sessions those are that lost their labels, or have a name of gt's other naming, and do not tell: perhaps this one's.
+    let may_be = |session: &&Session| {
+        session.label.is_empty() && object.other_name.as_ref() == Some(&session.name)
+            || session.lost_its_label()
+    };
+    let untold = server.sessions.iter().filter(may_be);
     if let Some(why) = untold.filter_map(|session| session.claim.as_ref()?.as_ref().why()).next() {
         return Some(State::Unknown(why));
     }
@@ -178,7 +182,9 @@ fn is_it_without_label(session: &Session, object: &Object, desired: &Desired) ->
     };
     let by_gtctl = claim.gtctl_town.as_deref() == Some(desired.town.as_str())
         && claim.gtctl_object.as_deref() == Some(object.address.to_string().as_str());
-    by_gtctl || (session.lost_its_label() && proves(claim, object, desired).is_ok())
+    // Sessions keep the names that they were born with: one of before an upgrade is proven by what gt wrote into it.
+    let has_old_name = object.other_name.as_ref() == Some(&session.name);
+    by_gtctl || ((session.lost_its_label() || has_old_name) && proves(claim, object, desired).is_ok())
 }
 
 /// Whether a session's environment proves that it is this object of this town: gtctl's own variables, or all of gt's.

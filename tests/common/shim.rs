@@ -129,7 +129,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it consists of nothing but `list-panes`, `display-message -p` and `show-environment` (or `-V`).
+    /// Whether it consists of nothing but `list-panes`, `display-message -p`, `show-environment` and `capture-pane -p` (or `-V`).
     pub fn is_read_only(&self) -> bool {
         let commands = self.commands();
         !commands.is_empty() && commands.iter().all(|words| is_look(words))
@@ -161,6 +161,7 @@ impl Call {
 fn is_look(words: &[String]) -> bool {
     match words.first().map(String::as_str) {
         Some("list-panes" | "show-environment" | "-V") => true,
+        Some("capture-pane") => words.iter().any(|word| word == "-p"),
         Some("display-message") => words.iter().any(|word| word.starts_with('-') && word.contains('p')),
         _ => false,
     }

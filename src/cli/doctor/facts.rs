@@ -128,10 +128,7 @@ pub async fn gather(context: &Context) -> Facts {
     let controller = controller(context).await;
     let (files, servers, names) = match &opened {
         Ok(reconciler) => {
-            let naming = match reconciler.desired().naming {
-                Naming::Rig => Naming::Prefix,
-                Naming::Prefix => Naming::Rig,
-            };
+            let naming = reconciler.desired().naming.other();
             let others = session_names(reconciler.files(), reconciler.desired(), naming);
             let now = session_names(reconciler.files(), reconciler.desired(), reconciler.desired().naming);
             let names = Names { now: now.into_keys().collect(), others, naming };

@@ -187,6 +187,7 @@ fn object(of: Address) -> Object {
         address: of,
         spec: recipe.spec(),
         agent: None,
+        other_name: None,
         recipe,
         after: BTreeSet::new(),
         wave: 0,

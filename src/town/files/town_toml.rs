@@ -93,6 +93,16 @@ pub enum Naming {
     Prefix,
 }
 
+impl Naming {
+    /// The one that is not in force.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Rig => Self::Prefix,
+            Self::Prefix => Self::Rig,
+        }
+    }
+}
+
 /// `[defaults]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
