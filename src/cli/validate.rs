@@ -53,8 +53,12 @@ fn print_objects(files: &TownFiles, desired: &Desired) {
         match object.holds.iter().find(|hold| hold.is_active(now)) {
             None => print::out(&format!(
                 "  {} {:<28} {} (asked for by {}{})\n",
-                // Only while the deacon looks unwell.
-                if object.address == Address::Boot { "maybe" } else { "runs " },
+                // Only while the deacon looks unwell, and only with work on its hook.
+                if matches!(object.address, Address::Boot | Address::Polecat(..)) {
+                    "maybe"
+                } else {
+                    "runs "
+                },
                 object.address.to_string(),
                 object.recipe.command.join(" "),
                 object.origin,

@@ -124,7 +124,15 @@ impl<W: World> Reconciler<W> {
     }
 
     /// Looks and plans. No side effects: this is all that a dry run does (law 7).
+    ///
+    /// An agent that is found in another tmux server may be in one that was founded just after tmux had been asked, so it is asked once more.
     pub async fn look(&self) -> Pass {
+        let pass = self.look_once().await;
+        let is_elsewhere = |verdict: &Verdict| matches!(verdict.state, State::Elsewhere { .. });
+        if pass.plan.verdicts.iter().any(is_elsewhere) { self.look_once().await } else { pass }
+    }
+
+    async fn look_once(&self) -> Pass {
         let wants = self.wants();
         let mut observed = self.world.look(&wants).await;
         let resync = self.desired().policy.controller.resync.get();
