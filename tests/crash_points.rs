@@ -107,19 +107,25 @@ fn deaf() -> Plot {
     plot
 }
 
+/// A world that a controller has left just after this blow.
+fn left_by_a_blow(plot: Plot, script: Script) -> Stage {
+    let mut stage = Stage::new(plot, 100..=30_000, Choices::replayed(Vec::new()), false);
+    stage.script(Some(script));
+    stage.start_controller();
+    let mut steps = 0;
+    while stage.shared().fates.effects <= script.at && steps < 200 {
+        stage.moves(1).unwrap();
+        steps += 1;
+    }
+    stage.kill_controllers();
+    stage
+}
+
 #[test]
 fn law_4_an_agent_that_nobody_has_recorded_is_not_doubled_when_its_server_ends() {
     let mut reaped = 0;
     for (at, what) in (0..30).flat_map(|at| BLOWS.map(|what| (at, what))) {
-        let mut stage = Stage::new(deaf(), 100..=30_000, Choices::replayed(Vec::new()), false);
-        stage.script(Some(Script { at, what }));
-        stage.start_controller();
-        let mut steps = 0;
-        while stage.shared().fates.effects <= at && steps < 200 {
-            stage.moves(1).unwrap();
-            steps += 1;
-        }
-        stage.kill_controllers();
+        let mut stage = left_by_a_blow(deaf(), Script { at, what });
         stage.befalls(Mishap::ServerKilled).unwrap();
         // The world itself counts lives, and fails at the second one.
         stage.come_to_rest().unwrap_or_else(|broken| panic!("{what:?} at {at}: {broken}"));
@@ -136,15 +142,7 @@ fn an_agent_that_nobody_has_recorded_and_that_is_not_to_be_started_again_is_ende
     for (at, what) in (0..30).flat_map(|at| BLOWS.map(|what| (at, what))) {
         let mut plot = deaf();
         plot.sessions[0].restart = "never";
-        let mut stage = Stage::new(plot, 100..=30_000, Choices::replayed(Vec::new()), false);
-        stage.script(Some(Script { at, what }));
-        stage.start_controller();
-        let mut steps = 0;
-        while stage.shared().fates.effects <= at && steps < 200 {
-            stage.moves(1).unwrap();
-            steps += 1;
-        }
-        stage.kill_controllers();
+        let mut stage = left_by_a_blow(plot, Script { at, what });
         stage.befalls(Mishap::SessionKilled).unwrap();
         // At rest nothing of what is finished lives.
         stage.come_to_rest().unwrap_or_else(|broken| panic!("{what:?} at {at}: {broken}"));
