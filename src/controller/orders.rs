@@ -23,6 +23,7 @@ impl<W: World> Reconciler<W> {
                 self.before.insert(order.address.clone(), self.memory.ledger().record(&order.address));
                 let ledger = self.memory.lasting();
                 ledger.strike(&order.address, launch.cause, &spec, policy, &pass.observed.at, chance);
+                ledger.begin(&order.address, &order.incarnation);
                 openings::begin(ledger, order, &pass.observed.at);
             }
             Action::Nudge { .. } if matches!(because, Some(Reason::Stale { .. })) => {

@@ -16,7 +16,7 @@ use super::orphans::{Lingering, Over};
 use super::pokes::Poked;
 use super::polecats::Polecat;
 use crate::desired::Policy;
-use crate::model::{Address, BootId, Incarnation, ProcessId, SpecHash, Stamp, Why};
+use crate::model::{Address, BootId, Incarnation, IncarnationId, ProcessId, SpecHash, Stamp, Why};
 
 /// What gtctl remembers of a town.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,6 +89,8 @@ pub struct Record {
     pub incarnation: Option<Incarnation>,
     /// When it was first seen.
     pub since: Option<Stamp>,
+    /// The life that gtctl began last, whether or not it was ever seen.
+    pub begun: Option<IncarnationId>,
     /// What the last start was made from. Another spec starts with a clean slate.
     pub spec: Option<SpecHash>,
     /// Starts since the object was last stable, oldest first.
@@ -212,6 +214,16 @@ impl Ledger {
         if cause == Cause::Probe || backoff::is_crash_loop(&record.starts, &policy.crash_loop) {
             record.crash_loop = Some(now.clone());
         }
+    }
+
+    /// Records which life of an object is about to begin.
+    pub fn begin(&mut self, address: &Address, life: &IncarnationId) {
+        self.objects.entry(address.clone()).or_default().begun = Some(life.clone());
+    }
+
+    /// Whether this is the life that gtctl began last: then no later one can be anywhere.
+    pub fn began_last(&self, address: &Address, life: &IncarnationId) -> bool {
+        self.objects.get(address).is_some_and(|record| record.begun.as_ref() == Some(life))
     }
 
     /// Remembers which life of an object was seen alive, and forgets its restarts once it has been stable.

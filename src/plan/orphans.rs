@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use crate::desired::{Desired, Object, Policy};
 use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
+use crate::model::{Address, Evidence, Marker, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Life, Observed, Orphan, Server, Session, Terminal};
 use crate::town::files::town_toml::OrphansEnd;
 
 use super::judge;
 use super::presence::proves;
 use super::state::State;
-use super::types::{Action, Decision, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict};
+use super::types::{
+    Action, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict,
+};
 
 /// How long a process gets to end after TERM; gt's own number.
 const TERM_LASTS: Duration = Duration::from_secs(60);
@@ -368,14 +370,22 @@ pub(super) fn must_search(
     if observed.orphans.is_some() || !matches!(observed.server, Seen::Known(Server::Up(_) | Server::Down)) {
         return false;
     }
-    // In its own pane only a dead one is followed: that one was not started without a search either.
-    let doubles = |launch: &Launch| match launch.into {
+    // What is followed in its own place is not doubled, if it was the last to begin: a later one may live in another server than this one.
+    let was_last = |address: &Address, fence: &Fence| {
+        let marker = fence.label().parse::<Marker>();
+        marker.is_ok_and(|marker| ledger.began_last(address, &marker.incarnation))
+    };
+    let doubles = |address: &Address, launch: &Launch| match &launch.into {
         LaunchInto::NewSession | LaunchInto::NewWindow(_) => true,
-        LaunchInto::DeadPane(_) | LaunchInto::Replacing(_) => desired.policy.orphans.end == OrphansEnd::All,
+        LaunchInto::DeadPane(fence) | LaunchInto::Replacing(fence) => {
+            desired.policy.orphans.end == OrphansEnd::All || !was_last(address, fence)
+        }
     };
     let is_due = |verdict: &Verdict| match &verdict.decision {
-        Decision::Step(step) => step.gate == Gate::Ready && step.action.launch().is_some_and(doubles),
-        Decision::Nothing | Decision::Held => false,
+        Decision::Step(step) if step.gate == Gate::Ready => {
+            step.action.launch().is_some_and(|launch| doubles(&verdict.address, launch))
+        }
+        Decision::Step(_) | Decision::Nothing | Decision::Held => false,
     };
     !ledger.lingering.is_empty()
         || verdicts.iter().any(|verdict| is_due(verdict) || is_detached(&verdict.state))

@@ -371,6 +371,13 @@ impl Given {
         self
     }
 
+    /// The life that its session carries is the last that gtctl began.
+    pub fn begun(mut self, of: &str) -> Self {
+        let life = self.incarnation_of(of);
+        self.ledger.begin(&address(of), &life);
+        self
+    }
+
     /// An action on it is under way.
     pub fn in_flight(mut self, of: &str) -> Self {
         self.ledger.in_flight.insert(address(of));

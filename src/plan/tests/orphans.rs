@@ -384,7 +384,9 @@ fn law_12_the_table_is_searched_only_if_a_start_depends_on_it() {
     assert!(searches(&town(TOWN).pane_gone(SCRIBE)));
     assert!(searches(&town(TOWN).past(SCRIBE, SERVER, Some(Seen::Known(true)))));
     assert!(!searches(&town(TOWN).running(SCRIBE)), "nothing is due");
-    assert!(!searches(&town(TOWN).dead(SCRIBE, Some(Exit::Code(1)))), "its own pane is followed");
+    let dead = town(TOWN).dead(SCRIBE, Some(Exit::Code(1)));
+    assert!(searches(&dead.clone()), "who knows what was begun since, and where");
+    assert!(!searches(&dead.begun(SCRIBE)), "the last to begin is followed in its own pane");
     assert!(!searches(&town(TOWN).hold(SCRIBE, HoldKind::Disabled)));
     assert!(!searches(&town(TOWN).server(Seen::unknown("EAGAIN"))));
     assert!(!searches(&table(town(TOWN), &[])), "it has been");
