@@ -113,6 +113,9 @@ impl<W: World> Reconciler<W> {
             (Outcome::Failed(_) | Outcome::Refused(_), Action::Reap(quarry)) => {
                 self.take_back_reaping(&order.address, quarry, now);
             }
+            (Outcome::Unconfirmed(_), Action::Reap(quarry)) => {
+                self.note_survivor(&order.address, quarry, now)
+            }
             (Outcome::Done(_), Action::Reap(quarry)) => {
                 self.memory.lasting().approvals.remove(&quarry.life());
             }

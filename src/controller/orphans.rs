@@ -77,9 +77,17 @@ impl<W: World> Reconciler<W> {
         self.memory.lasting().mark_lingering(address, quarry.orphan().process, boot, |one| {
             match quarry.force() {
                 Force::Term => one.term = Some(awake),
-                Force::Kill => one.kill = Some(awake),
+                Force::Kill => (one.kill, one.survived) = (Some(awake), false),
             }
         });
+    }
+
+    /// It was told, and lives on.
+    pub(super) fn note_survivor(&mut self, address: &Address, quarry: &Quarry, now: &Stamp) {
+        if quarry.force() == Force::Kill {
+            let process = quarry.orphan().process;
+            self.memory.lasting().mark_lingering(address, process, &now.boot, |one| one.survived = true);
+        }
     }
 
     /// It was not told.

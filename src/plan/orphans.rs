@@ -231,7 +231,8 @@ fn turn(
     let age = passed(known.since);
     match (known.term, known.kill) {
         (_, Some(kill)) if passed(kill) < KILL_LASTS => Turn::Wait(KILL_LASTS - passed(kill)),
-        (_, Some(_)) => Turn::GiveUp,
+        (_, Some(_)) if known.survived => Turn::GiveUp,
+        (_, Some(_)) => Turn::Tell(Force::Kill, age),
         (Some(term), None) if passed(term) < TERM_LASTS => Turn::Wait(TERM_LASTS - passed(term)),
         (Some(_), None) => Turn::Tell(Force::Kill, age),
         (None, None) if age < grace => Turn::Wait(grace - age),
