@@ -123,7 +123,7 @@ fn look(desired: &Desired, number: u32, between: Between) -> Observed {
             id: SessionId(index),
             name: object.recipe.session.clone(),
             attached: if matches!(between, Between::AllIsNew) { number } else { 0 },
-            label: marker.to_string(),
+            label: marker.to_string().into(),
             spec: Some(object.spec.clone()),
             panes: vec![Pane {
                 id: PaneId(index),

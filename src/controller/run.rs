@@ -50,6 +50,7 @@ enum Wake {
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What was heard, before anything follows from it.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 enum Heard {
     /// What came of an action.
     Outcome(Result<(Id, Outcome), tokio::task::JoinError>),

@@ -13,7 +13,9 @@ use super::{
     orphans, places, processes, screen, usage_limit,
 };
 use crate::machine::Machine;
-use crate::model::{IncarnationId, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
+use crate::model::{
+    IncarnationId, Label, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why,
+};
 
 /// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
@@ -75,11 +77,7 @@ impl<M: Machine> Look for Host<M> {
                 .collect(),
             socket: self.socket_path.display().to_string(),
             server,
-            places: wants
-                .places
-                .iter()
-                .map(|(who, wanted)| (who.clone(), places::look(&self.machine, wanted)))
-                .collect(),
+            places: places::look(&self.machine, &wants.places),
             past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
             past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
             low_memory: wants.free_memory.map(|floor| match self.machine.memory_available() {
@@ -239,7 +237,7 @@ impl<M: Machine> Host<M> {
         let has_ended = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Gone { .. }));
         let is_news = |session: &Session| {
             let marker = session.marker().filter(|marker| marker.town == wants.town)?;
-            (!wants.endings.contains(&marker.incarnation)).then_some(marker.incarnation)
+            (!wants.endings.contains(&marker.incarnation)).then(|| marker.incarnation.clone())
         };
         let mut panes: Vec<&mut Pane> = sessions
             .iter_mut()
@@ -290,10 +288,11 @@ impl<M: Machine> Host<M> {
         let open: BTreeSet<i32> = lines.iter().filter(|line| !line.dead).map(|line| line.pid).collect();
         let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
         for line in lines.into_iter().filter(|line| !is_of_a_controller(&line.label)) {
-            let matters = line.label.parse::<crate::model::Marker>().map_or_else(
-                |_| line.label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
-                |marker| marker.town == wants.town,
-            );
+            let label = Label::from(line.label.as_str());
+            let matters = match label.marker() {
+                Some(marker) => marker.town == wants.town,
+                None => label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
+            };
             let life = if matters {
                 self.life(&line, server, since_boot, &open)
             } else {
@@ -303,7 +302,7 @@ impl<M: Machine> Host<M> {
                 id: line.session,
                 name: line.name,
                 attached: line.attached,
-                label: line.label,
+                label,
                 spec: SpecHash::from_hex(&line.spec),
                 panes: Vec::new(),
                 claim: None,

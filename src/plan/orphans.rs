@@ -3,7 +3,7 @@
 //! Who they are, their marks tell, and the ledger where it remembers them. An agent without a terminal is a life like any other: nothing is started beside
 //! it (law 4). Nobody can reach it any more, so it is ended, in steps that are passes apart: seen for the first time, TERM, KILL, given up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::desired::{Desired, Object, Policy};
@@ -299,11 +299,15 @@ pub(super) fn all(
     ledger: &Ledger,
 ) -> Vec<Lone> {
     let mut lone = Vec::new();
-    let of_verdict = |address: &Address| verdicts.iter().find(|verdict| verdict.address == *address);
+    if !matches!(&observed.orphans, Some(Seen::Known(found)) if !found.is_empty()) {
+        return lone;
+    }
+    let by_address: HashMap<&Address, &Verdict> =
+        verdicts.iter().map(|verdict| (&verdict.address, verdict)).collect();
     let unlisted = unlisted(desired, observed);
     for address in desired.objects.keys().chain(&unlisted) {
         let object = desired.objects.get(address);
-        let is_alive = of_verdict(address).is_some_and(|verdict| is_alive(&verdict.state));
+        let is_alive = by_address.get(address).is_some_and(|verdict| is_alive(&verdict.state));
         let Of { survivors, leftovers, elsewhere } =
             of(Whose { address, object, is_alive, desired, observed, ledger });
         let mut tell = |orphans: Vec<&Orphan>, kind: LoneKind| {

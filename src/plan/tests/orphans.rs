@@ -266,7 +266,7 @@ fn what_an_agent_started_is_left_behind_only_if_that_agent_is_gone() {
     let all = || town(&format!("{TOWN}\n[orphans]\nend = 'all'"));
     let own_life = |given: &Given| given.ledger.objects.get(&address(SCRIBE)).cloned();
     let alive = all().running(SCRIBE).edit(|session| {
-        session.label = session.label.replace("000000000001", LIFE);
+        session.label = session.label.replace("000000000001", LIFE).into();
         session.panes[0].agent = LIFE.to_owned();
     });
     assert_eq!(own_life(&alive), None);
