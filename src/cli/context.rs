@@ -157,7 +157,12 @@ impl Context {
 
 /// The machine that gtctl runs on. Which of its tmux servers is meant, the files tell.
 pub fn world() -> Host<ThisMachine> {
-    Host::new(ThisMachine::new(), Socket::new("default"), Duration::ZERO)
+    // This very program, also when another one has taken its place on disk. Only Linux has the path, and what it is needed for.
+    let machine = match cfg!(target_os = "linux") {
+        true => ThisMachine::new().launching_with(std::path::PathBuf::from("/proc/self/exe")),
+        false => ThisMachine::new(),
+    };
+    Host::new(machine, Socket::new("default"), Duration::ZERO)
 }
 
 async fn check_tmux(timeout: Duration) -> Result<(), Exit> {

@@ -26,11 +26,12 @@ use super::supervisor::{self, Watchdog};
 use super::watch::Watch;
 use super::work::{self, WorkAsking};
 use crate::act::{Do, Order, Outcome};
-use crate::machine::Machine;
+use crate::machine::{Machine, VERSION_MIN, VERSION_OF_SAFE_CONTROL};
 use crate::model::Why;
 use crate::observed::host::Host;
 use crate::report::events::{Event, Kind};
 use crate::report::{changes, json, text, words};
+use crate::town::files::town_toml::ControlClient;
 
 /// What woke the controller.
 enum Wake {
@@ -137,7 +138,14 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     let rhythm = Rhythm::new(reconciler.now());
     let settings = settings(&reconciler);
     let parts = Parts::start(&reconciler.world.machine, &root, settings);
-    reconciler.world.machine.keep_client(&reconciler.desired().town, heard.clone());
+    let since = match reconciler.desired().policy.controller.control_client {
+        ControlClient::Auto => Some(VERSION_OF_SAFE_CONTROL),
+        ControlClient::Always => Some(VERSION_MIN),
+        ControlClient::Never => None,
+    };
+    if let Some(since) = since {
+        reconciler.world.machine.keep_client(&reconciler.desired().town, since, heard.clone());
+    }
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let mut mail = Mail::new(&root);
     follow_mail(&mut mail, &reconciler);

@@ -10,6 +10,7 @@ mod processes;
 mod program;
 mod this;
 mod tmux;
+mod version;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -26,6 +27,7 @@ pub(crate) use processes::{bound_in, control_group, find, having_open};
 pub use program::{Call, CallError};
 pub use this::ThisMachine;
 pub use tmux::{IDENTITY, Reply, Script, Socket, TmuxError};
+pub use version::{VERSION_MIN, VERSION_OF_SAFE_CONTROL, Version};
 
 /// What a program that may become a control client is started with; the client's own command line follows.
 pub const LAUNCH: &[&str] = &["end-with-parent"];
@@ -134,8 +136,11 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reply, TmuxError>> + Send;
 
     /// From now on keeps a client of tmux's for this town, where it can, so that nothing is forked for a script; whoever listens to `changed` hears when sessions
-    /// come or go. Both are a help, and nothing rests on them.
-    fn keep_client(&self, _town: &TownId, _changed: UnboundedSender<()>) {}
+    /// come or go. Both are a help, and nothing rests on them. `since`: the oldest tmux for which it does so.
+    fn keep_client(&self, _town: &TownId, _since: Version, _changed: UnboundedSender<()>) {}
+
+    /// A tmux server of this version has answered at this socket just now: the moment to make such a client.
+    fn may_join(&self, _socket: &Socket, _version: Version, _limit: Duration) {}
 
     /// Lets go of that client, and of what was made for it, but waits no longer than `limit`.
     fn leave_client(&self, _socket: &Socket, _limit: Duration) -> impl Future<Output = ()> + Send {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::control::{Keeper, Kept};
 use super::{
     Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script, Signal, Socket,
-    TmuxError, disk, pidfd, processes, program, tmux,
+    TmuxError, Version, disk, pidfd, processes, program, tmux,
 };
 use crate::model::{BootId, ProcessId, Seen, Stamp, TownId, Why};
 
@@ -24,13 +24,19 @@ const LOCK_AGAIN: Duration = Duration::from_millis(20);
 pub struct ThisMachine {
     boot: BootId,
     kept: Kept,
+    launcher: Option<PathBuf>,
 }
 
 impl ThisMachine {
     /// The machine that gtctl runs on, in this boot; on a system that does not tell its boots apart, none differs from another.
     pub fn new() -> Self {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { boot: BootId(id.trim().to_owned()), kept: Kept::default() }
+        Self { boot: BootId(id.trim().to_owned()), kept: Kept::default(), launcher: None }
+    }
+
+    /// The same machine with a gtctl that makes control clients end with this process ([`LAUNCH`](super::LAUNCH)).
+    pub fn launching_with(self, gtctl: PathBuf) -> Self {
+        Self { launcher: Some(gtctl), ..self }
     }
 
     /// What the installed tmux says of its version; `None` if it fails to tell.
@@ -229,17 +235,16 @@ impl Machine for ThisMachine {
             Some(Err(TmuxError::Lost)) if script.only_reads() => {}
             Some(answer) => return answer,
         }
-        let reply = tmux::client(socket, script, limit).await?;
-        if reply.code == Some(0) {
-            self.kept.join(socket, &path, limit);
-        }
-        Ok(reply)
+        tmux::client(socket, script, limit).await
     }
 
-    fn keep_client(&self, town: &TownId, changed: UnboundedSender<()>) {
-        // This very program, also when another one has taken its place on disk.
-        let launcher = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/exe"));
-        self.kept.keep(Keeper { town: town.clone(), launcher, changed }, self.draw());
+    fn keep_client(&self, town: &TownId, since: Version, changed: UnboundedSender<()>) {
+        let keeper = Keeper { town: town.clone(), since, launcher: self.launcher.clone(), changed };
+        self.kept.keep(keeper, self.draw());
+    }
+
+    fn may_join(&self, socket: &Socket, version: Version, limit: Duration) {
+        self.kept.join(socket, &self.socket_path(socket), version, limit);
     }
 
     async fn leave_client(&self, socket: &Socket, limit: Duration) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::tmux::quote::word;
 use super::tmux::{
-    Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
+    Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, Version, classify, parse_environments,
+    parse_snapshot,
 };
 use super::{
     Life, Look, Observed, Orphan, Pane, PastProcess, Server, ServerUp, Session, Wants, activity, heartbeats,
@@ -122,6 +123,9 @@ impl<M: Machine> Host<M> {
         };
         let snapshot = parse_snapshot(&reply.stdout, no_sessions)
             .map_err(|malformed| Why::new(malformed.to_string()))?;
+        if let Some(version) = Version::parse(&snapshot.version) {
+            self.tmux.may_join(version);
+        }
         let id = match self.machine.find(snapshot.pid) {
             Seen::Known(Some(found)) => found.id,
             Seen::Known(None) => return Err(Why::new("the tmux server ended while it was being asked")),

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::Client;
 use crate::machine::tmux::{Reply, Script, Socket, TmuxError};
+use crate::machine::version::Version;
 use crate::model::TownId;
 
 /// How long the first wait is after a client is lost; the next one is twice as long …
@@ -29,6 +30,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Keeper {
     /// The town. Its client has a session of its own: attached to another one it would look like a person there.
     pub town: TownId,
+    /// The oldest tmux for which a client is kept.
+    pub since: Version,
     /// The program that becomes the client, and ends with this process however that ends; `None` where there is no such program.
     pub launcher: Option<PathBuf>,
     /// Who wants to know that something has changed, or that the client is lost.
@@ -141,13 +144,13 @@ impl Kept {
         Some((client, format!("gtctl-answered-{chance:016x}-{count}")))
     }
 
-    /// The server has answered another client just now: makes a client if there is to be one, there is none, and it is time for one. Nobody waits for that.
-    pub fn join(&self, socket: &Socket, path: &Path, limit: Duration) {
+    /// A server of this version has answered another client just now: makes a client if there is to be one for that, there is none, and it is time for one. Nobody waits for that.
+    pub fn join(&self, socket: &Socket, path: &Path, version: Version, limit: Duration) {
         let mut state = self.state();
         let is_early = state.again.is_some_and(|again| Instant::now() < again);
         let Some(keeper) = state.keeper.clone() else { return };
         let Some(file) = FileId::of(path) else { return };
-        if state.link.is_some() || state.joins || is_early {
+        if version < keeper.since || state.link.is_some() || state.joins || is_early {
             return;
         }
         state.joins = true;

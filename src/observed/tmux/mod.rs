@@ -6,6 +6,7 @@ mod parse;
 pub mod quote;
 
 pub use crate::machine::{IDENTITY, Reply, Socket, TmuxError};
-pub use client::{Tmux, VERSION_MIN, Version};
+pub use crate::machine::{VERSION_MIN, Version};
+pub use client::Tmux;
 pub use errors::{Refusal, classify};
 pub use parse::{Line, Malformed, SNAPSHOT_FORMAT, Snapshot, parse_environments, parse_snapshot};

@@ -16,8 +16,9 @@ mod read;
 mod tests;
 
 pub use policy::{
-    BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
-    LimitsTable, MailTable, MassDeathTable, OrphansEnd, OrphansTable, PolecatsTable, UsageLimitTable,
+    BackoffTable, BeadsTable, BootTable, ControlClient, ControllerTable, ConvoysTable, CrashLoopTable,
+    FeedTable, LimitsTable, MailTable, MassDeathTable, OrphansEnd, OrphansTable, PolecatsTable,
+    UsageLimitTable,
 };
 pub(crate) use read::to_json;
 pub use read::{TOWN_TOML, Town, parse_town_toml, read_town_toml};

@@ -132,6 +132,19 @@ pub enum OrphansEnd {
     Nothing,
 }
 
+/// Whether the controller speaks to tmux through one client in control mode that stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlClient {
+    /// With a tmux that bears it: before 3.8, a client in control mode can make the whole server crash when a session with several windows ends.
+    #[default]
+    Auto,
+    /// With any tmux.
+    Always,
+    /// With none: tmux is run for each look.
+    Never,
+}
+
 /// `[controller]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -146,6 +159,8 @@ pub struct ControllerTable {
     pub stop_timeout: Period,
     /// How long tmux may take to answer before it counts as unknown.
     pub tmux_timeout: Period,
+    /// Whether the controller speaks to tmux through one client in control mode that stays.
+    pub control_client: ControlClient,
 }
 
 impl Default for ControllerTable {
@@ -156,6 +171,7 @@ impl Default for ControllerTable {
             settle: Period::seconds(1),
             stop_timeout: Period::seconds(5),
             tmux_timeout: Period::seconds(5),
+            control_client: ControlClient::Auto,
         }
     }
 }
