@@ -24,6 +24,9 @@ pub struct Linux;
 /// More than the 52 numbers and the name of `/proc/PID/stat` can take.
 const STAT_SIZE_MAX: usize = 4096;
 
+/// What most environments fit into. Larger ones take more than one read.
+const ENVIRONMENT_SIZE: usize = 16 * 1024;
+
 fn stat(pid: i32) -> ProcResult<Stat> {
     let mut bytes = [0; STAT_SIZE_MAX];
     // The kernel gives the whole of it to the first read that has the room.
@@ -90,7 +93,12 @@ impl Observe for Linux {
 
     fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
         // Not through the crate, which makes a map of all of it: nine variables are wanted, of each process of the machine.
-        let read = || -> ProcResult<Vec<u8>> { Ok(fs::read(format!("/proc/{pid}/environ"))?) };
+        let read = || -> ProcResult<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(ENVIRONMENT_SIZE);
+            // Read as a stream: the kernel tells no size, and asking for it, or feeling one's way to it, costs more than the reading.
+            File::open(format!("/proc/{pid}/environ"))?.take(u64::MAX).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
         answer(read().map(|bytes| of_names(bytes.split(|byte| *byte == 0), names)))
     }
 
