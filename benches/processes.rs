@@ -27,6 +27,18 @@ mod linux {
     const MARKS: &[&str] =
         &["GTCTL_TOWN", "GTCTL_OBJECT", "GTCTL_INCARNATION", "GT_ROOT", "GT_ROLE", "GT_RIG"];
 
+    /// Processes that end with this.
+    struct Begun(Vec<Child>);
+
+    impl Drop for Begun {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+
     /// The median of what a call took, in microseconds.
     fn cost(calls: usize, mut call: impl FnMut(usize)) -> f64 {
         let mut rounds: Vec<f64> = (0..ROUNDS)
@@ -88,10 +100,9 @@ mod linux {
 
     pub fn main() {
         let count = std::env::var("GTCTL_PROCESSES").map_or(1000, |text| text.parse().unwrap());
-        let mut begun: Vec<Child> =
-            (0..count).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect();
+        let begun = Begun((0..count).map(|_| Command::new("sleep").arg("1000").spawn().unwrap()).collect());
         std::thread::sleep(Duration::from_millis(500));
-        let pids: Vec<i32> = begun.iter().map(|child| child.id().try_into().unwrap()).collect();
+        let pids: Vec<i32> = begun.0.iter().map(|child| child.id().try_into().unwrap()).collect();
         println!("{} processes, of which {count} are looked at", known(Linux.all()).len());
         println!("{:40} {:>10} {:>10}", "µs a call", "Linux", "portable");
         for ((what, linux), (_, portable)) in looks(Linux, &pids).into_iter().zip(looks(Portable, &pids)) {
@@ -102,9 +113,5 @@ mod linux {
         let linux = waiting(Pidfds, &ids(&|pid| known(Linux.find(pid)).unwrap().id));
         let portable = waiting(Polling, &ids(&|pid| known(Portable.find(pid)).unwrap().id));
         println!("{:40} {linux:>10.2} {portable:>10.2}", "‰ of a core, waiting for 100 in vain");
-        for child in &mut begun {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! What tmux does that nobody expects, and what gtctl makes of it. Each test carries the number of its trap; `tests/scenarios.md` lists them all.
 
+// A panic is how a test says no, in the functions that it calls as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::fs;
@@ -8,6 +11,9 @@ use std::time::Duration;
 use common::{Fake, Life, Mode, SOON, TestTown, proc};
 
 const SCRIBE: &str = "sessions/scribe";
+
+/// An agent of a single process, which closes its terminal with its end: that is when notices are lost.
+const ALONE: Fake = Fake::Named("alone");
 
 /// What the event log says of how agents ended.
 fn killed_ones(town: &TestTown) -> usize {
@@ -29,50 +35,47 @@ fn zombies_of(parent: Life) -> usize {
 }
 
 #[test]
-fn t01_a_lost_death_notice_keeps_nobody_down_and_leaves_no_zombie() {
+fn t01_a_lost_death_notice_keeps_nobody_down_and_hides_nothing_and_leaves_no_zombie() {
     let names = ["a", "b", "c", "d"];
     let objects = names.map(|name| format!("sessions/{name}"));
     let objects = objects.each_ref().map(String::as_str);
-    // Deaths one after the other: each next one would heal what was lost with the one before.
-    let town = names.iter().fold(TestTown::new(), |town, name| town.session(name, Fake::Ok));
+    let town = names.iter().fold(TestTown::new(), |town, name| town.session(name, ALONE));
     let controller = town.controller();
-    town.wait_settled(&objects);
-    for object in objects {
-        let old = town.life(object);
-        old.kill();
-        town.wait_replaced(object, old, SOON);
+    for round in 1..=2 {
+        town.wait_settled(&objects);
+        // One after the other: each death would heal what was lost with the one before.
+        for (number, object) in objects.iter().enumerate() {
+            let (old, told) = (town.life(object), killed_ones(&town));
+            old.kill();
+            town.wait_replaced(object, old, SOON);
+            assert!(killed_ones(&town) > told, "round {round}, {number}: how it ended is told");
+        }
     }
-    town.wait_settled(&objects);
     controller.passes(1);
-    assert_eq!(town.start_order().len(), 8);
+    assert_eq!(town.sessions().len(), 4);
     town.wait_until("the server has collected them all", SOON, || zombies_of(town.server()) == 0);
 }
 
 #[test]
 fn t02_dead_without_a_status_is_dead_and_how_it_ended_is_found_out() {
-    let town = TestTown::new()
-        .session("scribe", Fake::Ok)
-        .with("backoff", "factor = 1.0")
-        .with("crash-loop", "count = 100")
-        .started();
-    let mut without_status = 0;
-    for round in 1..=8 {
-        let old = town.life(SCRIBE);
+    let town = TestTown::new().session("scribe", ALONE).with("crash-loop", "count = 100").started();
+    let (mut without_status, mut rounds) = (0, 0);
+    // tmux 3.3a loses every second or fourth; later ones lose none.
+    while without_status < 3 && rounds < 30 {
+        rounds += 1;
+        let (old, told) = (town.life(SCRIBE), killed_ones(&town));
         old.kill();
         town.wait_until("tmux takes the pane for dead", SOON, || town.sessions()[0].dead);
-        let told = town.tmux(&["list-panes", "-a", "-F", "#{pane_dead_status}#{pane_dead_signal}"]).exits(0);
-        without_status += usize::from(told.stdout.trim().is_empty());
+        let says = ["list-panes", "-a", "-F", "#{pane_dead_status}#{pane_dead_signal}"];
+        without_status += usize::from(town.tmux(&says).exits(0).stdout.trim().is_empty());
         // Whoever only looks pokes nobody, and sees a death all the same.
-        assert_eq!(town.plan().state(SCRIBE), "dead", "round {round}");
+        assert_eq!(town.plan().state(SCRIBE), "dead", "round {rounds}");
 
-        town.wait_until("it is started again", SOON, || {
-            town.once();
-            town.start_count(SCRIBE) == round + 1
-        });
+        town.gtctl(&["reset-backoff", SCRIBE]).exits(0);
+        town.once().exits(0);
 
         assert_ne!(town.life(SCRIBE), old);
-        let events = town.gtctl(&["events", "--for", SCRIBE]).exits(0);
-        assert!(killed_ones(&town) >= round, "round {round}: {without_status} without a status\n{events}");
+        assert!(killed_ones(&town) > told, "round {rounds}, {without_status} without a status: it is told");
     }
     assert_eq!(town.sessions().len(), 1);
 }
@@ -100,7 +103,7 @@ fn t04_a_session_whose_name_only_begins_alike_is_somebody_elses() {
     lose_it();
     town.gtctl(&["stop", SCRIBE]).exits(0);
     assert!(foreign.life().is_some_and(Life::is_alive));
-    assert!(town.sessions().iter().any(|session| *session == foreign), "neither ended nor labelled");
+    assert!(town.sessions().contains(&foreign), "neither ended nor labelled");
     assert_eq!(typed(), "");
 }
 
