@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tmux::quote::word;
 use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
@@ -12,7 +13,7 @@ use super::{
     orphans, places, processes, screen, usage_limit,
 };
 use crate::machine::Machine;
-use crate::model::{IncarnationId, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
+use crate::model::{IncarnationId, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
 
 /// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
@@ -35,6 +36,11 @@ impl<M: Machine> Host<M> {
 
 /// When a pane dies, tmux scrolls its screen by the line that says so: what was said last may stand in the history.
 const LAST_WORDS: &str = " -S -50";
+
+/// Whether a session is there for the client of a controller, of whichever town: nobody's agent is in it.
+fn is_of_a_controller(label: &str) -> bool {
+    label.ends_with(".controller") && label.parse::<Marker>().is_err()
+}
 
 /// How long a server that is ending or being founded is given before it is asked once more.
 const IN_BETWEEN: Duration = Duration::from_millis(20);
@@ -87,22 +93,14 @@ impl<M: Machine> Look for Host<M> {
 
 impl<M: Machine> Host<M> {
     async fn server(&self, wants: &Wants) -> Result<Server, Why> {
-        let begin = "gtctl-begin #{pid} #{version}";
-        let arguments = [
-            "display-message",
-            "-p",
-            begin,
-            ";",
-            "list-panes",
-            "-a",
-            "-F",
-            SNAPSHOT_FORMAT,
-            ";",
-            "display-message",
-            "-p",
-            "gtctl-end",
+        let line = [
+            "display-message -p 'gtctl-begin #{pid} #{version}'".to_owned(),
+            format!("list-panes -a -F {}", word(SNAPSHOT_FORMAT)),
+            "display-message -p gtctl-end".to_owned(),
         ];
-        let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::of(&error));
+        // One line: if there are no sessions, its end does not run.
+        let line = [line.join(" ; ")];
+        let ask = async || self.tmux.look(&line).await.map_err(|error| Why::of(&error));
         let mut reply = ask().await?;
         if reply.code != Some(0) && self.is_in_between(&reply) {
             self.machine.sleep(IN_BETWEEN).await;
@@ -291,7 +289,7 @@ impl<M: Machine> Host<M> {
         let since_boot = self.machine.now().since_boot;
         let open: BTreeSet<i32> = lines.iter().filter(|line| !line.dead).map(|line| line.pid).collect();
         let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
-        for line in lines {
+        for line in lines.into_iter().filter(|line| !is_of_a_controller(&line.label)) {
             let matters = line.label.parse::<crate::model::Marker>().map_or_else(
                 |_| line.label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
                 |marker| marker.town == wants.town,

@@ -8,16 +8,14 @@ use std::time::Duration;
 
 use crate::desired::{Desired, Object, Policy};
 use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, Marker, ProcessId, Reason, Seen, Stamp};
+use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Life, Observed, Orphan, Server, Session, Terminal};
 use crate::town::files::town_toml::OrphansEnd;
 
 use super::judge;
 use super::presence::proves;
 use super::state::State;
-use super::types::{
-    Action, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict,
-};
+use super::types::{Action, Decision, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict};
 
 /// How long a process gets to end after TERM; gt's own number.
 const TERM_LASTS: Duration = Duration::from_secs(60);
@@ -233,7 +231,8 @@ fn turn(
     let age = passed(known.since);
     match (known.term, known.kill) {
         (_, Some(kill)) if passed(kill) < KILL_LASTS => Turn::Wait(KILL_LASTS - passed(kill)),
-        (_, Some(_)) => Turn::GiveUp,
+        (_, Some(_)) if known.survived => Turn::GiveUp,
+        (_, Some(_)) => Turn::Tell(Force::Kill, age),
         (Some(term), None) if passed(term) < TERM_LASTS => Turn::Wait(TERM_LASTS - passed(term)),
         (Some(_), None) => Turn::Tell(Force::Kill, age),
         (None, None) if age < grace => Turn::Wait(grace - age),
@@ -371,14 +370,10 @@ pub(super) fn must_search(
         return false;
     }
     // What is followed in its own place is not doubled, if it was the last to begin: a later one may live in another server than this one.
-    let was_last = |address: &Address, fence: &Fence| {
-        let marker = fence.label().parse::<Marker>();
-        marker.is_ok_and(|marker| ledger.began_last(address, &marker.incarnation))
-    };
     let doubles = |address: &Address, launch: &Launch| match &launch.into {
         LaunchInto::NewSession | LaunchInto::NewWindow(_) => true,
         LaunchInto::DeadPane(fence) | LaunchInto::Replacing(fence) => {
-            desired.policy.orphans.end == OrphansEnd::All || !was_last(address, fence)
+            desired.policy.orphans.end == OrphansEnd::All || !ledger.began_last(address, fence.label())
         }
     };
     let is_due = |verdict: &Verdict| match &verdict.decision {

@@ -40,16 +40,18 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
         State::Dead { fence, .. } => {
             fence.server == life.server && fence.pane == Some((life.pane, life.process.pid))
         }
-        State::BareShell(alive) => alive.fence.process == Some(life.process),
-        State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
+        State::BareShell(alive)
+        | State::Running(alive)
+        | State::Starting(alive)
+        | State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
         State::PaneGone { .. } => false,
         _ => return state,
     };
     match observed.past.get(address) {
         _ if is_that_life => state,
         Some(Seen::Known(false)) => state,
-        // gt started another one, in a server that took the place of the one that is remembered.
-        Some(Seen::Known(true)) if matches!(state, State::Adoptable { .. }) => State::Duplicate { count: 2 },
+        // gt started one of them. What is seen now must not take the place of what is remembered, or nobody would know of that one any more.
+        Some(Seen::Known(true)) if orphans::is_alive(&state) => State::Duplicate { count: 2 },
         Some(Seen::Known(true)) => State::Detached { process: life.process, fence: None },
         Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
         None => State::Unknown(Why::new("its remembered process was not looked at")),
