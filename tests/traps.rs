@@ -109,7 +109,10 @@ fn t04_a_session_whose_name_only_begins_alike_is_somebody_elses() {
 
 #[test]
 fn t06_what_follows_a_command_that_failed_does_not_happen_to_somebody_else() {
-    let town = TestTown::new().session("other", Fake::Ok).session("scribe", Fake::Ok);
+    let town = TestTown::new()
+        .session("other", Fake::Ok)
+        .session("scribe", Fake::Ok)
+        .with("controller", "tmux-timeout = '10s'");
     let (shim, home) = (town.shim(), town.foreign_session("keeper", "keeper"));
     shim.mode(Mode::Delay(Duration::from_secs(1)));
     let controller = town.spawn_controller(town.gtctl_command(&["reconcile"]));
