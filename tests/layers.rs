@@ -71,6 +71,8 @@ const OUTSIDE_NAMES: &[&str] = &[
     "tokio",
     "rustix",
     "procfs",
+    "sysinfo",
+    "getrandom",
 ];
 
 /// What a room that only thinks never names.
@@ -86,6 +88,8 @@ const EFFECTS: &[&str] = &[
     ".now()",
     "rustix",
     "procfs",
+    "sysinfo",
+    "getrandom",
     "TimeZone::system",
 ];
 

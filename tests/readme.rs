@@ -189,7 +189,7 @@ fn every_test_that_is_named_exists() {
     }
     let is_test = |word: &str| {
         let of_a_scenario =
-            word.strip_prefix('s').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            word.strip_prefix(['s', 't']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         (of_a_scenario || word.starts_with("law_")) && word.contains('_') && !word.contains(' ')
     };
     let mut count = 0;
@@ -200,6 +200,28 @@ fn every_test_that_is_named_exists() {
         }
     }
     assert!(count >= 13, "each law has a test");
+}
+
+#[test]
+fn every_trap_of_tmux_has_a_row_and_every_row_a_test_in_its_file() {
+    let mut traps = Vec::new();
+    for row in rows(&read("tests/scenarios.md")) {
+        let [trap, _, file, test] = &row[..] else { continue };
+        let Some(number) = trap.strip_prefix('T').and_then(|number| number.parse::<u32>().ok()) else {
+            continue;
+        };
+        traps.push(number);
+        if test == "open" {
+            assert!(file.is_empty(), "{trap} is open, and {file} has its test");
+            continue;
+        }
+        let test = code(test).unwrap_or_else(|| panic!("{trap} names no test: {test}"));
+        let source = read(&format!("tests/{file}"));
+        assert!(source.contains(&format!("#[test]\nfn {test}()")), "{trap}: {file} has no test {test}");
+        let of_a_trap = test.strip_prefix('t').and_then(|rest| rest.get(..2)?.parse::<u32>().ok());
+        assert!(of_a_trap.is_none_or(|other| other == number), "{trap} names {test}");
+    }
+    assert_eq!(traps, (1..=18).collect::<Vec<_>>());
 }
 
 #[test]

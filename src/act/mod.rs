@@ -1,7 +1,7 @@
 //! Act: carrying out one step, fenced, with a deadline, and believing only what is seen.
 //!
 //! An [`Order`] is a step with all that is needed to carry it out. [`Do`] takes it and answers with an [`Outcome`]; the real hand is
-//! [`Host`]. Each command is guarded inside the tmux server (law 3, [`fence`]) and each signal goes through a pidfd ([`Machine::signal`]).
+//! [`Host`]. Each command is guarded inside the tmux server (law 3, [`fence`]) and each signal is aimed at one process that cannot be mistaken, through a pidfd ([`Machine::signal`]).
 
 mod adopt;
 pub mod fence;

@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::model::ProcessId;
 use crate::observed::processes;
 
-/// Waits on a pidfd for each process that it was told of, and for the agent behind each that is a wrapping shell.
+/// Waits for the end of each process that it was told of, and for the agent behind each that is a wrapping shell.
 #[derive(Debug)]
 pub struct Ear<M> {
     machine: M,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use std::time::{Duration, Instant};
 
-use crate::machine;
+use crate::machine::processes::{HERE, Observe};
 use crate::model::Seen;
 use crate::town::TownRoot;
 
@@ -96,7 +96,7 @@ fn is_dying(file: &File) -> bool {
         Err(_) => false,
         Ok(None) => true,
         Ok(Some(pid)) => {
-            matches!(machine::find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
+            matches!(HERE.find(pid), Seen::Known(found) if found.is_none_or(|found| found.zombie))
         }
     }
 }
@@ -117,6 +117,8 @@ pub fn current_holder(root: &TownRoot) -> Result<Option<i32>, LockError> {
 /// The kernel's own list of locks names the holder; a pid file may be stale.
 fn holder(file: &File) -> std::io::Result<Option<i32>> {
     let inode = file.metadata()?.ino();
-    let locks = procfs::locks().map_err(std::io::Error::other)?;
-    Ok(locks.into_iter().find(|lock| lock.inode == inode).and_then(|lock| lock.pid))
+    match HERE.lock_holder(inode) {
+        Seen::Known(holder) => Ok(holder),
+        Seen::Unknown(why) => Err(std::io::Error::other(why.0)),
+    }
 }

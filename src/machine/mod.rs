@@ -5,8 +5,8 @@
 
 mod control;
 mod disk;
-mod pidfd;
-mod processes;
+pub mod ending;
+pub mod processes;
 mod program;
 mod this;
 mod tmux;
@@ -23,7 +23,6 @@ use crate::model::{ProcessId, Seen, Stamp, TownId, Why};
 
 pub use disk::{Disk, FILE_SIZE_MAX, Part, ReadError};
 pub use processes::{Found, Listed};
-pub(crate) use processes::{bound_in, control_group, find, having_open};
 pub use program::{Call, CallError};
 pub use this::ThisMachine;
 pub use tmux::{IDENTITY, Reply, Script, Socket, TmuxError};
@@ -82,8 +81,8 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// The pid of this very program.
     fn own_pid(&self) -> i32;
 
-    /// The unit of [`ProcessId::start`].
-    fn ticks_per_second(&self) -> u64;
+    /// When a process was started, as time since boot: what its [`ProcessId::start`] says in the unit of this machine.
+    fn started(&self, id: ProcessId) -> Duration;
 
     /// How much memory programs can still have without others being swapped out, in MiB (`MemAvailable` of `/proc/meminfo`).
     fn memory_available(&self) -> Seen<u64>;
@@ -91,7 +90,7 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// The process with this pid; `Known(None)` if there is none.
     fn find(&self, pid: i32) -> Seen<Option<Found>>;
 
-    /// The living children of a process, of all its threads; none if it is gone.
+    /// The children of a process, of all its threads; none if it is gone. Some may have ended and wait to be collected.
     fn children(&self, pid: i32) -> Seen<Vec<i32>>;
 
     /// The program that a process runs; `Known(None)` if it is gone.

@@ -12,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::Reply;
+use super::ending::{self, Ending};
+use super::processes::{self, Observe};
 use super::tmux::{IDENTITY, NOT_FOR_A_SERVER};
-use super::{Reply, pidfd, processes};
 use crate::model::{Period, Seen};
 
 /// What is to be run, and how far it may go.
@@ -145,8 +147,8 @@ async fn converse(child: &mut Running, call: &Call) -> Result<Said, Trouble> {
     let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
     let pid = child.0.id().and_then(|id| i32::try_from(id).ok());
     let ended = async {
-        match pid.map(processes::find) {
-            Some(Seen::Known(Some(found))) => pidfd::ended(found.id).await,
+        match pid.map(|pid| processes::HERE.find(pid)) {
+            Some(Seen::Known(Some(found))) => ending::HERE.end_of(found.id).await,
             Some(Seen::Known(None)) => {}
             // Then only the outputs tell.
             Some(Seen::Unknown(_)) | None => std::future::pending().await,
@@ -212,7 +214,7 @@ mod tests {
     }
 
     fn is_gone(pid: i32) -> bool {
-        match processes::find(pid) {
+        match processes::HERE.find(pid) {
             Seen::Known(found) => found.is_none_or(|found| found.zombie),
             Seen::Unknown(why) => panic!("{why}"),
         }

@@ -7,17 +7,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::control::{Keeper, Kept};
+use super::ending::{self, Ending};
+use super::processes::{self, Observe};
 use super::{
     Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script, Signal, Socket,
-    TmuxError, Version, disk, pidfd, processes, program, tmux,
+    TmuxError, Version, disk, program, tmux,
 };
 use crate::model::{BootId, ProcessId, Seen, Stamp, TownId, Why};
 
 /// How soon a lock that somebody holds is tried again.
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The clock of time since boot, also while asleep: the one that the start times of processes are told in.
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::Boottime;
+/// The clock of time since boot. Where there is but one such clock, time asleep is not told from time awake.
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::Monotonic;
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
 
 /// The machine that gtctl runs on.
 #[derive(Debug, Clone)]
@@ -123,25 +138,18 @@ impl Machine for ThisMachine {
     }
 
     fn now(&self) -> Stamp {
-        // Time since boot, also while asleep; the clock that process start times are told in.
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let since_boot =
-            Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-        Stamp { boot: self.boot.clone(), since_boot, wall: jiff::Timestamp::now() }
+        Stamp { boot: self.boot.clone(), since_boot: read(SINCE_BOOT), wall: jiff::Timestamp::now() }
     }
 
     fn awake(&self) -> Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+        read(ClockId::Monotonic)
     }
 
     fn draw(&self) -> u64 {
-        let mut bytes = [0; 8];
-        match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-            Ok(_) => u64::from_le_bytes(bytes),
-            // Never seen on a system that has booted; then the clock is unguessable enough for a label.
-            Err(_) => u64::try_from(self.now().since_boot.as_nanos() & u128::from(u64::MAX)).unwrap_or(0),
-        }
+        // Never seen to fail on a system that has booted; then the clock is unguessable enough for a label.
+        getrandom::u64().unwrap_or_else(|_| {
+            u64::try_from(read(SINCE_BOOT).as_nanos() & u128::from(u64::MAX)).unwrap_or(0)
+        })
     }
 
     fn sleep(&self, length: Duration) -> impl Future<Output = ()> + Send {
@@ -152,49 +160,44 @@ impl Machine for ThisMachine {
         rustix::process::getpid().as_raw_pid()
     }
 
-    fn ticks_per_second(&self) -> u64 {
-        procfs::ticks_per_second()
+    fn started(&self, id: ProcessId) -> Duration {
+        processes::HERE.started(id)
     }
 
     fn memory_available(&self) -> Seen<u64> {
-        use procfs::Current;
-        match procfs::Meminfo::current() {
-            Ok(procfs::Meminfo { mem_available: Some(bytes), .. }) => Seen::Known(bytes / (1024 * 1024)),
-            Ok(_) => Seen::unknown("this kernel does not tell how much memory is available"),
-            Err(error) => Seen::Unknown(Why::of(&error)),
-        }
+        processes::HERE.memory_available()
     }
 
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
-        processes::find(pid)
+        processes::HERE.find(pid)
     }
 
     fn children(&self, pid: i32) -> Seen<Vec<i32>> {
-        processes::children(pid)
+        processes::HERE.children(pid)
     }
 
     fn executable(&self, pid: i32) -> Seen<Option<PathBuf>> {
-        processes::executable(pid)
+        processes::HERE.executable(pid)
     }
 
     fn arguments(&self, pid: i32) -> Seen<Option<Vec<String>>> {
-        processes::arguments(pid)
+        processes::HERE.arguments(pid)
     }
 
     fn all(&self) -> Seen<Vec<Listed>> {
-        processes::all()
+        processes::HERE.all()
     }
 
     fn environment(&self, pid: i32, names: &[&str]) -> Seen<Option<BTreeMap<String, String>>> {
-        processes::environment(pid, names)
+        processes::HERE.environment(pid, names)
     }
 
     fn input_is_terminal(&self, pid: i32) -> Seen<Option<bool>> {
-        processes::input_is_terminal(pid)
+        processes::HERE.input_is_terminal(pid)
     }
 
     fn socket_is_bound(&self, path: &Path) -> Seen<bool> {
-        processes::socket_is_bound(path)
+        processes::HERE.socket_is_bound(path)
     }
 
     fn has_socket_file(&self, path: &Path) -> bool {
@@ -202,11 +205,11 @@ impl Machine for ThisMachine {
     }
 
     fn signal(&self, id: ProcessId, signal: Signal) -> Result<(), Why> {
-        pidfd::signal(id, signal).map_err(|errno| Why::of(&errno))
+        ending::HERE.signal(id, signal)
     }
 
     fn ended(&self, ids: &[ProcessId], limit: Duration) -> impl Future<Output = Vec<ProcessId>> + Send {
-        pidfd::all_ended(ids.to_vec(), limit)
+        ending::HERE.ended(ids, limit)
     }
 
     async fn lock(&self, path: &Path, limit: Duration) -> Result<FileLock, Why> {

@@ -12,7 +12,8 @@ use super::Address;
 pub struct ProcessId {
     /// The pid.
     pub pid: i32,
-    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
+    /// When it was started, as the system writes it down: on Linux in clock ticks since boot (`/proc/PID/stat`, field 22). Only good to be compared with others
+    /// of the same machine; the door to the machine tells what time it means.
     pub start: u64,
 }
 

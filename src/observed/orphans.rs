@@ -93,7 +93,7 @@ impl Table {
             let all = listed.into_iter().map(|one| (one.id.pid, one)).collect();
             let mut table = Self { all, hosts: BTreeSet::new(), own: BTreeSet::new() };
             let in_terminals: Vec<i32> =
-                table.all.values().filter(|one| one.terminal).map(|one| one.id.pid).collect();
+                table.all.values().filter(|one| one.may_have_a_terminal()).map(|one| one.id.pid).collect();
             for pid in in_terminals {
                 let above: Vec<i32> = table.above(pid).map(|one| one.id.pid).collect();
                 table.hosts.extend(above);
@@ -159,7 +159,9 @@ pub fn look(machine: &impl Machine, wants: &Wants, server: &Server) -> Seen<Vec<
                 orphans.push(Orphan { lived, ..found });
             }
             Seen::Known(None) => {}
-            Seen::Unknown(why) if one.leads && (!one.terminal || table.is_in_a_pane(one)) => {
+            Seen::Unknown(why)
+                if one.leads && (one.terminal != Seen::Known(true) || table.is_in_a_pane(one)) =>
+            {
                 return Seen::Unknown(why);
             }
             // It is no agent, without a terminal or in another tmux server, and nobody knows whose it is: it is left alone.
@@ -192,9 +194,10 @@ fn orphan(
     if !is_of_the_town && remembered.is_none() {
         return Seen::Known(None);
     }
-    let terminal = match one.terminal {
-        true => Terminal::Open,
-        false => match machine.input_is_terminal(one.id.pid) {
+    let terminal = match &one.terminal {
+        Seen::Unknown(why) => return Seen::Unknown(why.clone()),
+        Seen::Known(true) => Terminal::Open,
+        Seen::Known(false) => match machine.input_is_terminal(one.id.pid) {
             Seen::Known(Some(true)) => Terminal::Lost,
             Seen::Known(_) => Terminal::None,
             Seen::Unknown(_) if remembered.is_some() => Terminal::None,
@@ -249,7 +252,12 @@ pub fn still(machine: &impl Machine, orphan: &Orphan, is_agent: bool) -> Seen<Op
     let Some(one) = table.all.get(&pid).filter(|one| one.id == orphan.process) else {
         return Seen::Known(None);
     };
-    if !one.own || one.terminal || one.leads != orphan.leads || is_tool(one) || table.own.contains(&pid) {
+    if !one.own
+        || one.may_have_a_terminal()
+        || one.leads != orphan.leads
+        || is_tool(one)
+        || table.own.contains(&pid)
+    {
         return Seen::Known(None);
     }
     match machine.environment(pid, MARKS) {
@@ -262,8 +270,9 @@ pub fn still(machine: &impl Machine, orphan: &Orphan, is_agent: bool) -> Seen<Op
         return Seen::Known(None);
     }
     let is_below = |one: &&Listed| table.above(one.id.pid).any(|above| above.id == orphan.process);
-    let may_end =
-        |one: &&Listed| one.own && !one.terminal && !is_tool(one) && !table.hosts.contains(&one.id.pid);
+    let may_end = |one: &&Listed| {
+        one.own && !one.may_have_a_terminal() && !is_tool(one) && !table.hosts.contains(&one.id.pid)
+    };
     let below = table.all.values().filter(is_below).filter(may_end).map(|one| one.id);
     Seen::Known(Some(std::iter::once(orphan.process).chain(below).collect()))
 }

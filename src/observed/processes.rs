@@ -92,8 +92,7 @@ pub fn wrapped(machine: &impl Machine, pid: i32) -> Option<ProcessId> {
 
 /// How long the process has lived, given the time since boot.
 pub fn lived(machine: &impl Machine, id: ProcessId, since_boot: Duration) -> Duration {
-    let started = Duration::from_millis(id.start.saturating_mul(1000) / machine.ticks_per_second().max(1));
-    since_boot.saturating_sub(started)
+    since_boot.saturating_sub(machine.started(id))
 }
 
 #[cfg(test)]

@@ -280,8 +280,8 @@ impl Machine for SimMachine {
         self.pid
     }
 
-    fn ticks_per_second(&self) -> u64 {
-        TICKS_PER_SECOND
+    fn started(&self, id: ProcessId) -> Duration {
+        Duration::from_millis(id.start.saturating_mul(1000) / TICKS_PER_SECOND)
     }
 
     fn memory_available(&self) -> Seen<u64> {

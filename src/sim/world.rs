@@ -11,7 +11,7 @@ use super::places::Places;
 use super::processes::{INIT, Process, Processes, Program, Temper};
 use super::tmux::SimTmux;
 use crate::machine::{Listed, Reply, Signal};
-use crate::model::{Address, Exit, ProcessId};
+use crate::model::{Address, Exit, ProcessId, Seen};
 
 /// Everything outside gtctl.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -297,7 +297,7 @@ impl World {
             parent: process.parent,
             own: true,
             leads: process.leader == process.id,
-            terminal: process.terminal,
+            terminal: Seen::Known(process.terminal),
             name: name_of(&process.program.arguments),
         });
         listed.collect()

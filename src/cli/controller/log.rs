@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -53,11 +54,10 @@ impl Log {
 
     /// Takes the next file if this one is full, or if somebody has moved or removed it.
     fn turn(&self) -> io::Result<()> {
-        let open_now = rustix::fs::fstat(io::stderr())?;
+        let open_now = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
         let there = std::fs::metadata(&self.path).ok();
-        let is_it =
-            there.is_some_and(|there| there.ino() == open_now.st_ino && there.dev() == open_now.st_dev);
-        if is_it && u64::try_from(open_now.st_size).unwrap_or(0) <= SIZE_MAX {
+        let is_it = there.is_some_and(|there| there.ino() == open_now.ino() && there.dev() == open_now.dev());
+        if is_it && open_now.len() <= SIZE_MAX {
             return Ok(());
         }
         let next = open(&self.path)?;

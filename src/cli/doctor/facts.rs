@@ -15,7 +15,8 @@ use crate::controller::Reconciler;
 use crate::controller::lock::current_holder;
 use crate::desired::session_names;
 use crate::ledger::{self, Ledger};
-use crate::machine::{self, Machine, ThisMachine};
+use crate::machine::processes::{HERE, Observe};
+use crate::machine::{Machine, ThisMachine};
 use crate::model::{Address, ProcessId, Seen, TownId, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::{Socket, TmuxError};
@@ -206,7 +207,7 @@ async fn servers(
     let configured = configured.map(|socket| machine.socket_path(socket));
     let default = machine.socket_path(&Socket::new("default"));
     let Some(directory) = default.parent() else { return Seen::Known(Vec::new()) };
-    let mut sockets: BTreeSet<PathBuf> = match machine::bound_in(directory) {
+    let mut sockets: BTreeSet<PathBuf> = match HERE.bound_in(directory) {
         Seen::Known(bound) => bound.into_iter().filter(|path| machine.has_socket_file(path)).collect(),
         Seen::Unknown(why) => return Seen::Unknown(why),
     };
@@ -225,7 +226,7 @@ async fn servers(
 /// Processes that have the lock file open for longer than a look at it takes, and do not hold it.
 async fn leftovers(context: &Context, machine: &ThisMachine) -> Seen<Vec<Leftover>> {
     let lock = context.root.daemon_dir().join("daemon.lock");
-    let first = match machine::having_open(&lock) {
+    let first = match HERE.having_open(&lock) {
         Seen::Known(first) => first,
         Seen::Unknown(why) => return Seen::Unknown(why),
     };
@@ -242,7 +243,7 @@ async fn leftovers(context: &Context, machine: &ThisMachine) -> Seen<Vec<Leftove
     let mut left: Vec<ProcessId> = first.into_iter().filter(is_other).collect();
     if !left.is_empty() {
         tokio::time::sleep(A_LOOK).await;
-        match machine::having_open(&lock) {
+        match HERE.having_open(&lock) {
             Seen::Known(still) => left.retain(|process| still.contains(process)),
             Seen::Unknown(why) => return Seen::Unknown(why),
         }
@@ -262,7 +263,7 @@ async fn units(controller: &Controller, servers: &Seen<Vec<ServerAt>>) -> Units 
         Seen::Unknown(_) => None,
     };
     let server = match server {
-        Some(Seen::Known(Server::Up(up))) => Some(machine::control_group(up.id.pid)),
+        Some(Seen::Known(Server::Up(up))) => Some(HERE.control_group(up.id.pid)),
         _ => None,
     };
     let group = server.as_ref().and_then(|server| match server {
@@ -273,7 +274,7 @@ async fn units(controller: &Controller, servers: &Seen<Vec<ServerAt>>) -> Units 
         Some((unit, of_the_user)) => Some(kill_mode(unit, of_the_user).await),
         None => None,
     };
-    Units { controller: controller.pid().map(machine::control_group), server, kill_mode }
+    Units { controller: controller.pid().map(|pid| HERE.control_group(pid)), server, kill_mode }
 }
 
 /// Asks systemd what it kills when the unit is stopped.

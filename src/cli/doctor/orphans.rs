@@ -30,7 +30,8 @@ pub async fn gather(machine: &ThisMachine, reconciler: &Reconciler<Host<ThisMach
 
 fn alike(machine: &ThisMachine, all: Vec<Listed>) -> Vec<(ProcessId, String)> {
     let programs = agent_programs();
-    let is_alike = |one: &Listed| one.own && !one.terminal && programs.contains(&one.name.as_str());
+    let is_alike =
+        |one: &Listed| one.own && !one.may_have_a_terminal() && programs.contains(&one.name.as_str());
     let is_marked = |one: &Listed| match machine.environment(one.id.pid, &["GTCTL_TOWN", "GT_ROOT"]) {
         Seen::Known(Some(marks)) => !marks.is_empty(),
         Seen::Known(None) | Seen::Unknown(_) => true,

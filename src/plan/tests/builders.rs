@@ -435,21 +435,6 @@ impl Given {
         self.observed.heartbeats.insert(address(of), heartbeat);
         self
     }
-
-    /// Somebody asked to type something into it.
-    pub fn nudge(mut self, of: &str) -> Self {
-        let incarnation = self.incarnation_of(of);
-        self.ledger.nudges.push(AskedNudge {
-            address: address(of),
-            incarnation,
-            text: "go on".to_owned(),
-            by: "a test".to_owned(),
-            at: at(NOW - 1),
-            until: at(NOW + 60),
-            begun: false,
-        });
-        self
-    }
 }
 
 /// A name.

@@ -183,8 +183,8 @@ impl Machine for World {
         true
     }
 
-    fn ticks_per_second(&self) -> u64 {
-        100
+    fn started(&self, id: ProcessId) -> Duration {
+        Duration::from_millis(id.start.saturating_mul(10))
     }
 
     fn memory_available(&self) -> Seen<u64> {
