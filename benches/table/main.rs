@@ -30,6 +30,7 @@ mod report;
 mod rows;
 mod town;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -76,19 +77,24 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let load = load();
     let mut report = Report::default();
-    if settings.wants("plan") {
-        rows::planning::measure(&mut report);
-    }
     let mut smaller = None;
     for size in &settings.sizes {
         if ["storm", "restart", "pass", "edit", "idle"].iter().any(|row| settings.wants(row)) {
-            smaller = town(&mut report, &settings, *size, smaller.as_ref());
+            // What was measured so far is worth printing, whatever happens to the rest.
+            let measured =
+                catch_unwind(AssertUnwindSafe(|| town(&mut report, &settings, *size, smaller.as_ref())));
+            report.check(format!("the town of {size} sessions was measured to the end"), measured.is_ok());
+            smaller = measured.unwrap_or_default();
         }
     }
-    if settings.wants("broken") {
-        rows::broken::measure(&mut report);
+    if settings.wants("plan") {
+        rows::planning::measure(&mut report);
     }
-    println!("\n{}\n\n{report}", daemon::ABOUT);
+    if settings.wants("broken") {
+        let measured = catch_unwind(AssertUnwindSafe(|| rows::broken::measure(&mut report)));
+        report.check("the town in trouble was measured to the end", measured.is_ok());
+    }
+    println!("\n{}\n\n{report}", daemon::about());
     println!("{} s, seed {}, {}\n{load}", begun.elapsed().as_secs(), settings.seed, machine());
     if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
