@@ -13,9 +13,10 @@ struct Used {
     switches: u64,
 }
 
-/// What a process has used up to now.
+/// What a process has used up to now, with its children.
 #[derive(Debug, Clone)]
 pub struct Usage {
+    /// Its own, and those of its children that live.
     threads: BTreeMap<i32, Used>,
     /// In hundredths of a second, with the threads that have ended.
     coarse: Duration,
@@ -26,11 +27,11 @@ pub struct Usage {
 /// What a process has used between two moments.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spent {
-    /// By itself.
+    /// By itself, and by those of its children that live.
     pub cpu: Duration,
     /// By the programs that it ran, as far as they have ended; in hundredths of a second.
     pub children: Duration,
-    /// How often its threads that live were given the CPU.
+    /// How often the threads of these were given the CPU.
     pub switches: u64,
 }
 
@@ -42,8 +43,9 @@ impl Usage {
         let fields: Vec<&str> = stat.rsplit_once(')').expect("a stat").1.split_whitespace().collect();
         let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
         let time = |ticks: u64| Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+        let family = std::iter::once(pid).chain(children(pid));
         Self {
-            threads: threads(pid),
+            threads: family.flat_map(threads).collect(),
             coarse: time(ticks(11) + ticks(12)),
             children: time(ticks(13) + ticks(14)),
         }
@@ -70,8 +72,18 @@ impl Usage {
     }
 }
 
+/// Its children, dead ones included.
+fn children(pid: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Those of one process; none if it is gone.
 fn threads(pid: i32) -> BTreeMap<i32, Used> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap_or_else(|e| panic!("{pid}: {e}"));
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
     let used = |task: fs::DirEntry| {
         let thread = task.file_name().to_str()?.parse().ok()?;
         let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
@@ -100,7 +112,7 @@ pub fn of_programs() -> Duration {
 
 /// How many processes and threads this machine has made since it was switched on.
 pub fn made_by_all() -> u64 {
-    number("/proc/stat", "processes ")
+    number_in("/proc/stat", "processes ").expect("/proc/stat")
 }
 
 /// How many terminals are open on this machine.
@@ -113,6 +125,8 @@ pub fn terminals() -> u64 {
 pub struct Holdings {
     /// Its memory, in KiB: VmRSS.
     pub rss: u64,
+    /// That of its children.
+    pub rss_of_children: u64,
     /// Its open files.
     pub files: usize,
     /// Its threads.
@@ -125,21 +139,21 @@ impl Holdings {
     /// Of a process that lives.
     pub fn of(pid: i32) -> Self {
         let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count);
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children = children(pid);
+        let rss = |pid: i32| number_in(&format!("/proc/{pid}/status"), "VmRSS:");
         Self {
-            rss: number(&format!("/proc/{pid}/status"), "VmRSS:"),
+            rss: rss(pid).unwrap_or_else(|| panic!("{pid} is gone")),
+            // One that has just ended has none.
+            rss_of_children: children.iter().filter_map(|child| rss(*child)).sum(),
             files: count("fd"),
             threads: count("task"),
-            children: children.map(|text| text.split_whitespace().count()).sum(),
+            children: children.len(),
         }
     }
 }
 
 /// The number after `name` at the beginning of a line.
-fn number(path: &str, name: &str) -> u64 {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let word = line.and_then(|line| line.split_whitespace().next());
-    word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no {name} in {path}"))
+fn number_in(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }

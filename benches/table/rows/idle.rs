@@ -56,7 +56,7 @@ pub fn measure(report: &mut Report, town: &BenchTown, controller: &RunningContro
     });
     report.row(Row {
         what: what("memory (VmRSS)"),
-        gtctl: format!("{} MiB", digits(mebibytes(holdings.rss))),
+        gtctl: memory(&holdings),
         promised: "≤ 20 MB".to_owned(),
         size: Some(town.size),
         ..Row::default()
@@ -115,7 +115,16 @@ fn difference(after: usize, before: usize) -> i64 {
     i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX)
 }
 
+/// The memory of a process, and of its children if it has any.
+pub fn memory(holdings: &Holdings) -> String {
+    let own = format!("{} MiB", digits(mebibytes(holdings.rss)));
+    match holdings.children {
+        0 => own,
+        count => format!("{own}; {count} children {} MiB", digits(mebibytes(holdings.rss_of_children))),
+    }
+}
+
 /// KiB as MiB.
-pub fn mebibytes(kib: u64) -> f64 {
+fn mebibytes(kib: u64) -> f64 {
     f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0
 }

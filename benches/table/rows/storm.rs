@@ -6,8 +6,8 @@ use crate::common::RunningController;
 use crate::common::proc;
 use crate::daemon::{self, Cost};
 use crate::meter::{Holdings, Usage};
-use crate::report::{Report, Row, digits, ratio, time};
-use crate::rows::idle::mebibytes;
+use crate::report::{Report, Row, ratio, time};
+use crate::rows::idle::memory;
 use crate::town::{AT_MOST, BenchTown};
 
 /// What starting or healing a town has cost.
@@ -118,11 +118,10 @@ pub fn kill_many(
         smaller.map(|both| &both[1]),
         GROWTH_OF_DEATHS,
     );
-    let memory = mebibytes(Holdings::of(own).rss);
     report.row(Row {
         what: "controller, after that: memory (VmRSS)".to_owned(),
         size: Some(town.size),
-        gtctl: format!("{} MiB", digits(memory)),
+        gtctl: memory(&Holdings::of(own)),
         ..Row::default()
     });
     healing
