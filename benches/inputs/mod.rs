@@ -75,7 +75,7 @@ pub fn look(desired: &Desired, number: u32, between: Between) -> Observed {
             id: SessionId(index),
             name: object.recipe.session.clone(),
             attached: if between == Between::AllIsNew { number } else { 0 },
-            label: marker.to_string(),
+            label: marker.to_string().into(),
             spec: Some(object.spec.clone()),
             panes: vec![Pane {
                 id: PaneId(index),

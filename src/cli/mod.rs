@@ -6,6 +6,7 @@ mod confirm;
 mod context;
 mod controller;
 mod doctor;
+mod end_with_parent;
 mod events;
 pub mod exit;
 mod nudge;
@@ -89,7 +90,7 @@ enum Verb {
     Park(park::Arguments),
     /// End the rest of parked rigs
     Unpark(park::Back),
-    /// Rest rigs for long: as park, until gtctl manages polecats, which it will drain
+    /// Rest rigs for long: as park, and their polecats are drained
     Dock(park::Arguments),
     /// End the rest of docked rigs
     Undock(park::Back),
@@ -108,6 +109,9 @@ enum Verb {
     Simulate(simulate::Arguments),
     /// Print the JSON schema of town.toml
     Schema,
+    /// Become another program that ends when this process's parent does, however that ends
+    #[command(hide = true)]
+    EndWithParent(end_with_parent::Arguments),
 }
 
 /// Runs gtctl with the arguments of this process.
@@ -126,6 +130,9 @@ pub fn main() -> ExitCode {
     {
         print::error(&format!("the terminal cannot be left: {error}"), None);
         return Exit::Failed.into();
+    }
+    if let Verb::EndWithParent(arguments) = &cli.verb {
+        return arguments.run().into();
     }
     log(&cli);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -173,6 +180,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::Simulate(arguments) => simulate::run(&context, &arguments).await,
         Verb::Replay(arguments) => Ok(replay::run(output, &arguments)),
         Verb::Schema => Ok(schema::run()),
+        Verb::EndWithParent(arguments) => Ok(arguments.run()),
     };
     done.unwrap_or_else(|exit| exit)
 }

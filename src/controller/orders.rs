@@ -79,12 +79,17 @@ impl<W: World> Reconciler<W> {
         self.memory.volatile().in_flight.remove(&order.address);
         match (outcome, &order.action) {
             (Outcome::Done(Some(incarnation)), Action::Start(_) | Action::Restart(_)) => {
-                let before = self.memory.ledger().record(&order.address);
+                let before = self.before.remove(&order.address).and_then(|record| record.incarnation);
+                let known = self.memory.ledger().record(&order.address);
                 let ledger = self.memory.lasting();
-                ledger.outlive(&before);
-                let record = ledger.objects.entry(order.address.clone()).or_default();
-                record.incarnation = Some(incarnation.as_ref().clone());
-                record.since = Some(now.clone());
+                // The outcome comes late: a life that was seen since the start was begun came after it, or beside it.
+                let is_news = known.incarnation.is_some() && known.incarnation != before;
+                if !is_news {
+                    ledger.outlive(&known);
+                    let record = ledger.objects.entry(order.address.clone()).or_default();
+                    record.incarnation = Some(incarnation.as_ref().clone());
+                    record.since = Some(now.clone());
+                }
                 self.news.started(&order.address);
             }
             // Stopped on purpose and seen gone: nothing of it is left to look for, and nothing counts against it.
@@ -107,6 +112,9 @@ impl<W: World> Reconciler<W> {
             }
             (Outcome::Failed(_) | Outcome::Refused(_), Action::Reap(quarry)) => {
                 self.take_back_reaping(&order.address, quarry, now);
+            }
+            (Outcome::Unconfirmed(_), Action::Reap(quarry)) => {
+                self.note_survivor(&order.address, quarry, now)
             }
             (Outcome::Done(_), Action::Reap(quarry)) => {
                 self.memory.lasting().approvals.remove(&quarry.life());

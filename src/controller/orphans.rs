@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use super::reconciler::{Pass, Reconciler};
 use super::world::World;
+use crate::ledger::Ledger;
 use crate::model::{Address, ProcessId, Reason, Seen, Stamp};
-use crate::plan::{Force, Plan, Quarry, State, Verdict};
+use crate::plan::{Alive, Force, Plan, Quarry, State, Verdict};
 
 impl<W: World> Reconciler<W> {
     /// Whether somebody has no session that had one at the last search, or nobody has searched at all: an earlier process may have died before it could
     /// remember what it had started, and this one may never have seen what came of a start.
     pub(super) fn is_unsearched(&self, plan: &Plan) -> bool {
         let Some(searched) = &self.searched else { return true };
-        let mut without = plan.verdicts.iter().filter(|verdict| has_no_session(verdict));
+        let mut without = plan.verdicts.iter().filter(|verdict| may_be_elsewhere(verdict, self.ledger()));
         without.any(|verdict| !searched.contains(&verdict.address))
     }
 
@@ -27,15 +28,16 @@ impl<W: World> Reconciler<W> {
     fn note_search(&mut self, pass: &Pass) {
         let verdicts = &pass.plan.verdicts;
         if let Some(Seen::Known(_)) = &pass.observed.orphans {
-            let without = verdicts.iter().filter(|verdict| has_no_session(verdict));
+            let without = verdicts.iter().filter(|verdict| may_be_elsewhere(verdict, self.ledger()));
             self.searched = Some(without.map(|verdict| verdict.address.clone()).collect());
-        } else if let Some(searched) = &mut self.searched {
+        } else if let Some(mut searched) = self.searched.take() {
             // Who cannot be told has not come back for that.
             let has_one = |verdict: &&Verdict| {
-                !has_no_session(verdict)
+                !may_be_elsewhere(verdict, self.ledger())
                     && !matches!(verdict.state, State::Unknown(_) | State::SocketLost { .. })
             };
             verdicts.iter().filter(has_one).for_each(|verdict| _ = searched.remove(&verdict.address));
+            self.searched = Some(searched);
         }
     }
 
@@ -75,9 +77,17 @@ impl<W: World> Reconciler<W> {
         self.memory.lasting().mark_lingering(address, quarry.orphan().process, boot, |one| {
             match quarry.force() {
                 Force::Term => one.term = Some(awake),
-                Force::Kill => one.kill = Some(awake),
+                Force::Kill => (one.kill, one.survived) = (Some(awake), false),
             }
         });
+    }
+
+    /// It was told, and lives on.
+    pub(super) fn note_survivor(&mut self, address: &Address, quarry: &Quarry, now: &Stamp) {
+        if quarry.force() == Force::Kill {
+            let process = quarry.orphan().process;
+            self.memory.lasting().mark_lingering(address, process, &now.boot, |one| one.survived = true);
+        }
     }
 
     /// It was not told.
@@ -91,11 +101,17 @@ impl<W: World> Reconciler<W> {
     }
 }
 
-/// Whether it has no session; one whose start is under way is about to have one.
-fn has_no_session(verdict: &Verdict) -> bool {
-    let has_none =
-        matches!(verdict.state, State::Absent | State::Vanished | State::ServerLost | State::PaneGone { .. });
-    has_none && verdict.because != Reason::InFlight
+/// Whether nothing shows what became of the life that was begun last: it has no session, or one in which an earlier life ended. One whose start is under
+/// way is about to have one.
+fn may_be_elsewhere(verdict: &Verdict, ledger: &Ledger) -> bool {
+    let is_out_of_sight = match &verdict.state {
+        State::Absent | State::Vanished | State::ServerLost | State::PaneGone { .. } => true,
+        State::Dead { fence, .. } | State::BareShell(Alive { fence, .. }) => {
+            !ledger.began_last(&verdict.address, fence.label())
+        }
+        _ => false,
+    };
+    is_out_of_sight && verdict.because != Reason::InFlight
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ enum Wake {
     Leave(&'static str),
 }
 
+/// How long tmux gets to let go of the controller's client.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// What was heard, before anything follows from it.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 enum Heard {
     /// What came of an action.
     Outcome(Result<(Id, Outcome), tokio::task::JoinError>),
@@ -133,6 +137,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     let rhythm = Rhythm::new(reconciler.now());
     let settings = settings(&reconciler);
     let parts = Parts::start(&reconciler.world.machine, &root, settings);
+    reconciler.world.machine.keep_client(&reconciler.desired().town, heard.clone());
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let mut mail = Mail::new(&root);
     follow_mail(&mut mail, &reconciler);
@@ -220,7 +225,7 @@ impl<M: Machine> Controller<M> {
             while outside.deaths.try_recv().is_ok() {}
             match wake {
                 Wake::Leave(signal) => {
-                    self.leave(signal);
+                    self.leave(signal).await;
                     return Left::Asked;
                 }
                 Wake::Read => {
@@ -395,9 +400,10 @@ impl<M: Machine> Controller<M> {
     }
 
     /// Leaving is a no-op for the agents (law 6): nothing is stopped, and what is under way is seen by the next look of whoever comes.
-    fn leave(self, signal: &str) {
+    async fn leave(self, signal: &str) {
         let text = format!("controller {} ended by {signal}; the agents live on", self.heart.status().pid);
         self.reconciler.tell(Event::of_town(jiff::Timestamp::now(), Kind::Controller, text));
+        self.reconciler.world.machine.leave_client(&self.reconciler.desired().socket, FAREWELL).await;
     }
 }
 

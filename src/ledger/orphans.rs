@@ -22,6 +22,9 @@ pub struct Lingering {
     pub term: Option<Duration>,
     /// When it was sent KILL, in time awake.
     pub kill: Option<Duration>,
+    /// Whether it was seen to live on after KILL. Who was about to send it may have died before that.
+    #[serde(default)]
+    pub survived: bool,
 }
 
 /// A life that is over, and the process that it was: what else bears its mark is what it left behind, and no agent.
@@ -56,8 +59,14 @@ impl Ledger {
         let mut all = std::collections::BTreeMap::new();
         for (address, process) in found {
             let known = self.lingering(address, *process, boot).cloned();
-            let new =
-                || Lingering { process: *process, boot: boot.clone(), since: awake, term: None, kill: None };
+            let new = || Lingering {
+                process: *process,
+                boot: boot.clone(),
+                since: awake,
+                term: None,
+                kill: None,
+                survived: false,
+            };
             all.entry(address.clone()).or_insert_with(Vec::new).push(known.unwrap_or_else(new));
         }
         let is_news = all != self.lingering;

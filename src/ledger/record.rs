@@ -16,7 +16,7 @@ use super::orphans::{Lingering, Over};
 use super::pokes::Poked;
 use super::polecats::Polecat;
 use crate::desired::Policy;
-use crate::model::{Address, BootId, Incarnation, IncarnationId, ProcessId, SpecHash, Stamp, Why};
+use crate::model::{Address, BootId, Incarnation, IncarnationId, Marker, ProcessId, SpecHash, Stamp, Why};
 
 /// What gtctl remembers of a town.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -221,9 +221,10 @@ impl Ledger {
         self.objects.entry(address.clone()).or_default().begun = Some(life.clone());
     }
 
-    /// Whether this is the life that gtctl began last: then no later one can be anywhere.
-    pub fn began_last(&self, address: &Address, life: &IncarnationId) -> bool {
-        self.objects.get(address).is_some_and(|record| record.begun.as_ref() == Some(life))
+    /// Whether a label names the life that gtctl began last: then no later one can be anywhere.
+    pub fn began_last(&self, address: &Address, label: &str) -> bool {
+        let begun = self.objects.get(address).and_then(|record| record.begun.as_ref());
+        label.parse().is_ok_and(|Marker { incarnation, .. }| begun == Some(&incarnation))
     }
 
     /// Remembers which life of an object was seen alive, and forgets its restarts once it has been stable.

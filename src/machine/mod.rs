@@ -3,6 +3,7 @@
 //! [`ThisMachine`] is the one that gtctl runs on. The other one is simulated (`sim`): it hears the very same commands and answers the same
 //! text, so everything behind this door, from the command lines to the parsers and the fences, is the same in both.
 
+mod control;
 mod disk;
 mod pidfd;
 mod processes;
@@ -15,14 +16,19 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{ProcessId, Seen, Stamp, Why};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::model::{ProcessId, Seen, Stamp, TownId, Why};
 
 pub use disk::{Disk, FILE_SIZE_MAX, Part, ReadError};
 pub use processes::{Found, Listed};
 pub(crate) use processes::{bound_in, control_group, find, having_open};
 pub use program::{Call, CallError};
 pub use this::ThisMachine;
-pub use tmux::{IDENTITY, Reply, Socket, TmuxError};
+pub use tmux::{IDENTITY, Reply, Script, Socket, TmuxError};
+
+/// What a program that may become a control client is started with; the client's own command line follows.
+pub const LAUNCH: &[&str] = &["end-with-parent"];
 
 /// A file that is locked for as long as this lives.
 #[derive(Debug)]
@@ -119,14 +125,22 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// Where the file of a tmux server's socket is.
     fn socket_path(&self, socket: &Socket) -> PathBuf;
 
-    /// Runs one `tmux` client with these arguments and this input, and waits for its answer, but no longer than `limit`.
+    /// Has tmux carry out a script, and waits for its answer, but no longer than `limit`.
     fn tmux(
         &self,
         socket: &Socket,
-        arguments: &[&str],
-        input: Option<String>,
+        script: &Script,
         limit: Duration,
     ) -> impl Future<Output = Result<Reply, TmuxError>> + Send;
+
+    /// From now on keeps a client of tmux's for this town, where it can, so that nothing is forked for a script; whoever listens to `changed` hears when sessions
+    /// come or go. Both are a help, and nothing rests on them.
+    fn keep_client(&self, _town: &TownId, _changed: UnboundedSender<()>) {}
+
+    /// Lets go of that client, and of what was made for it, but waits no longer than `limit`.
+    fn leave_client(&self, _socket: &Socket, _limit: Duration) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Runs a program with an argv, never through a shell, and waits for its end, but no longer than its limit. What it started is ended with it
     /// if it is not done by then, or if nobody waits any more.

@@ -7,11 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::control::{Keeper, Kept};
 use super::{
-    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal, Socket,
+    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script, Signal, Socket,
     TmuxError, disk, pidfd, processes, program, tmux,
 };
-use crate::model::{BootId, ProcessId, Seen, Stamp, Why};
+use crate::model::{BootId, ProcessId, Seen, Stamp, TownId, Why};
 
 /// How soon a lock that somebody holds is tried again.
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
@@ -20,13 +23,14 @@ const LOCK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct ThisMachine {
     boot: BootId,
+    kept: Kept,
 }
 
 impl ThisMachine {
     /// The machine that gtctl runs on, in this boot; on a system that does not tell its boots apart, none differs from another.
     pub fn new() -> Self {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { boot: BootId(id.trim().to_owned()) }
+        Self { boot: BootId(id.trim().to_owned()), kept: Kept::default() }
     }
 
     /// What the installed tmux says of its version; `None` if it fails to tell.
@@ -217,14 +221,33 @@ impl Machine for ThisMachine {
         socket.path(tmpdir.as_deref())
     }
 
-    async fn tmux(
-        &self,
-        socket: &Socket,
-        arguments: &[&str],
-        input: Option<String>,
-        limit: Duration,
-    ) -> Result<Reply, TmuxError> {
-        tmux::client(socket, arguments, input, limit).await
+    async fn tmux(&self, socket: &Socket, script: &Script, limit: Duration) -> Result<Reply, TmuxError> {
+        let path = self.socket_path(socket);
+        match self.kept.ask(socket, &path, script, limit).await {
+            // What changes nothing may be asked once more, and then the answer is what any other client would get.
+            None => {}
+            Some(Err(TmuxError::Lost)) if script.only_reads() => {}
+            Some(answer) => return answer,
+        }
+        let reply = tmux::client(socket, script, limit).await?;
+        if reply.code == Some(0) {
+            self.kept.join(socket, &path, limit);
+        }
+        Ok(reply)
+    }
+
+    fn keep_client(&self, town: &TownId, changed: UnboundedSender<()>) {
+        // This very program, also when another one has taken its place on disk.
+        let launcher = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/exe"));
+        self.kept.keep(Keeper { town: town.clone(), launcher, changed }, self.draw());
+    }
+
+    async fn leave_client(&self, socket: &Socket, limit: Duration) {
+        if let Some(session) = self.kept.leave(limit).await {
+            // Nobody is left to hear whether it was there.
+            let _ =
+                tmux::client(socket, &Script::acting(&[format!("kill-session -t ={session}")]), limit).await;
+        }
     }
 
     async fn run_program(&self, call: &Call) -> Result<Reply, CallError> {

@@ -1,4 +1,4 @@
-//! One `tmux` client: a process, its answer, a deadline.
+//! What is asked of tmux and what it answers; and the plain way to ask: one client, its answer, a deadline.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -86,6 +86,56 @@ impl Socket {
     }
 }
 
+/// Lines of tmux commands, carried out one after the other. In a line, `;` separates commands, and one that fails keeps the rest of its line from
+/// running; the next line runs all the same. What they contain is in nobody's process list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    lines: Vec<String>,
+    effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Acts,
+    Founds,
+}
+
+impl Script {
+    /// Lines that change nothing, so that they may be carried out twice.
+    pub fn reading(lines: &[String]) -> Self {
+        Self { lines: lines.to_vec(), effect: Effect::Reads }
+    }
+
+    /// Lines that only a server that is there carries out.
+    pub fn acting(lines: &[String]) -> Self {
+        Self { lines: lines.to_vec(), effect: Effect::Acts }
+    }
+
+    /// Lines for which a server is founded if there is none.
+    pub fn founding(lines: &[String]) -> Self {
+        Self { lines: lines.to_vec(), effect: Effect::Founds }
+    }
+
+    /// Whether it changes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.effect == Effect::Reads
+    }
+
+    /// The lines, each with its end.
+    pub fn text(&self) -> String {
+        self.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+    }
+
+    /// The arguments of a client that reads the lines from its input. Those of the first client stay the server's for ever.
+    pub fn arguments(&self) -> &'static [&'static str] {
+        match self.effect {
+            Effect::Founds => &["start-server", ";", "source-file", "-"],
+            Effect::Reads | Effect::Acts => &["source-file", "-"],
+        }
+    }
+}
+
 /// What tmux, or another program, answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
@@ -109,6 +159,9 @@ pub enum TmuxError {
     /// It did not answer in time. It may still carry out what it was told.
     #[error("tmux did not answer within {}", crate::model::Period::from(*.0))]
     Timeout(Duration),
+    /// The connection broke before the answer came. It may have carried out what it was told.
+    #[error("the connection to tmux was lost before it answered")]
+    Lost,
     /// It could not be run or talked to.
     #[error("tmux cannot be run")]
     Io(#[from] std::io::Error),
@@ -117,19 +170,19 @@ pub enum TmuxError {
     NotText,
 }
 
-/// Runs a `tmux` client. It never inherits who gtctl's own caller is: the first client's environment becomes the server's.
-pub async fn client(
-    socket: &Socket,
-    arguments: &[&str],
-    input: Option<String>,
-    limit: Duration,
-) -> Result<Reply, TmuxError> {
+/// Runs a `tmux` client that carries out a script.
+pub async fn client(socket: &Socket, script: &Script, limit: Duration) -> Result<Reply, TmuxError> {
     let mut command = Command::new("tmux");
-    command.arg("-u").args(socket.arguments()).args(arguments);
+    command.arg("-u").args(socket.arguments()).args(script.arguments());
+    clean(&mut command);
+    run(command, Some(script.text()), limit).await
+}
+
+/// A client never inherits who gtctl's own caller is: the first one's environment becomes the server's.
+pub(super) fn clean(command: &mut Command) {
     for variable in IDENTITY.iter().chain(NOT_FOR_A_SERVER) {
         command.env_remove(variable);
     }
-    run(command, input, limit).await
 }
 
 /// Runs a prepared command to its end or to the deadline; then it is killed, so that no stuck client stays behind.

@@ -45,47 +45,79 @@ impl fmt::Display for PaneId {
 /// A town, told apart from every other on the machine: the first 12 hex digits of the SHA-256 of its real path.
 ///
 /// The path and not a stored id: a copied town directory must not claim the sessions of the original.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TownId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TownId([u8; ID_LENGTH]);
 
 /// The hash of what an object was started from (command, environment, directory); a changed spec has another one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SpecHash(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SpecHash([u8; ID_LENGTH]);
 
 /// Names one life of one object. Drawn at random when it is started.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct IncarnationId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IncarnationId([u8; ID_LENGTH]);
+
+/// Digits of an id.
+const ID_LENGTH: usize = 12;
+
+/// A text that is not 12 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not made of {ID_LENGTH} hex digits", .0.escape_debug())]
+pub struct BadId(String);
 
 macro_rules! hex_id {
-    ($name:ident, $length:literal) => {
+    ($name:ident) => {
         impl $name {
             /// Takes the first digits of a hex text; `None` if it is shorter or not lower-case hex.
             pub fn from_hex(hex: &str) -> Option<Self> {
-                let digits = hex.get(..$length)?;
-                digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then(|| Self(digits.to_owned()))
+                let digits = hex.as_bytes().first_chunk()?;
+                digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(*digits))
             }
 
             /// The id as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                // Hex digits are text.
+                std::str::from_utf8(&self.0).unwrap_or_default()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.as_str().to_owned()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadId;
+            fn try_from(text: String) -> Result<Self, BadId> {
+                Self::from_hex(&text).filter(|_| text.len() == ID_LENGTH).ok_or(BadId(text))
             }
         }
     };
 }
-hex_id!(TownId, 12);
-hex_id!(SpecHash, 12);
-hex_id!(IncarnationId, 12);
+hex_id!(TownId);
+hex_id!(SpecHash);
+hex_id!(IncarnationId);
 
 impl IncarnationId {
     /// What a life is called that nobody has labelled.
     pub fn of_process(process: ProcessId) -> Self {
-        Self(format!("{:06x}{:06x}", process.pid & 0xff_ffff, process.start & 0xff_ffff))
+        let digits = format!("{:06x}{:06x}", process.pid & 0xff_ffff, process.start & 0xff_ffff);
+        Self::from_hex(&digits).unwrap_or_else(|| unreachable!("12 hex digits"))
     }
 }
 

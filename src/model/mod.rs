@@ -3,6 +3,7 @@
 mod address;
 mod excerpt;
 mod incarnation;
+mod label;
 mod period;
 mod position;
 mod ready;
@@ -13,8 +14,10 @@ mod time;
 pub use address::{Address, BadAddress, BadName, NAME_LENGTH_MAX, Name, RESERVED_NAMES, Role};
 pub use excerpt::{excerpt, printable, some_of};
 pub use incarnation::{
-    BadMarker, Exit, Incarnation, IncarnationId, Marker, PaneId, ProcessId, SessionId, SpecHash, TownId,
+    BadId, BadMarker, Exit, Incarnation, IncarnationId, Marker, PaneId, ProcessId, SessionId, SpecHash,
+    TownId,
 };
+pub use label::Label;
 pub use period::{BadPeriod, Period};
 pub use position::{Origin, Position};
 pub use ready::{NOW, Ready, Words};

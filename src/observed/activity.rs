@@ -37,7 +37,7 @@ pub(super) async fn ask(
 
 /// The pane of a living agent of which it is wanted.
 fn agent_pane<'a>(session: &'a mut Session, wants: &Wants) -> Option<&'a mut Pane> {
-    let marker = session.marker()?;
+    let marker = session.marker()?.clone();
     if marker.town != wants.town || !wants.activity.contains(&marker.address) {
         return None;
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tmux::quote::word;
 use super::tmux::{
     Line, Refusal, Reply, SNAPSHOT_FORMAT, Socket, Tmux, classify, parse_environments, parse_snapshot,
 };
@@ -12,7 +13,9 @@ use super::{
     orphans, places, processes, screen, usage_limit,
 };
 use crate::machine::Machine;
-use crate::model::{IncarnationId, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why};
+use crate::model::{
+    IncarnationId, Label, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp, Why,
+};
 
 /// A machine, seen and acted on through tmux and its processes.
 #[derive(Debug, Clone)]
@@ -35,6 +38,11 @@ impl<M: Machine> Host<M> {
 
 /// When a pane dies, tmux scrolls its screen by the line that says so: what was said last may stand in the history.
 const LAST_WORDS: &str = " -S -50";
+
+/// Whether a session is there for the client of a controller, of whichever town: nobody's agent is in it.
+fn is_of_a_controller(label: &str) -> bool {
+    label.ends_with(".controller") && label.parse::<Marker>().is_err()
+}
 
 /// How long a server that is ending or being founded is given before it is asked once more.
 const IN_BETWEEN: Duration = Duration::from_millis(20);
@@ -69,11 +77,7 @@ impl<M: Machine> Look for Host<M> {
                 .collect(),
             socket: self.socket_path.display().to_string(),
             server,
-            places: wants
-                .places
-                .iter()
-                .map(|(who, wanted)| (who.clone(), places::look(&self.machine, wanted)))
-                .collect(),
+            places: places::look(&self.machine, &wants.places),
             past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
             past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
             low_memory: wants.free_memory.map(|floor| match self.machine.memory_available() {
@@ -87,22 +91,14 @@ impl<M: Machine> Look for Host<M> {
 
 impl<M: Machine> Host<M> {
     async fn server(&self, wants: &Wants) -> Result<Server, Why> {
-        let begin = "gtctl-begin #{pid} #{version}";
-        let arguments = [
-            "display-message",
-            "-p",
-            begin,
-            ";",
-            "list-panes",
-            "-a",
-            "-F",
-            SNAPSHOT_FORMAT,
-            ";",
-            "display-message",
-            "-p",
-            "gtctl-end",
+        let line = [
+            "display-message -p 'gtctl-begin #{pid} #{version}'".to_owned(),
+            format!("list-panes -a -F {}", word(SNAPSHOT_FORMAT)),
+            "display-message -p gtctl-end".to_owned(),
         ];
-        let ask = async || self.tmux.run(&arguments).await.map_err(|error| Why::of(&error));
+        // One line: if there are no sessions, its end does not run.
+        let line = [line.join(" ; ")];
+        let ask = async || self.tmux.look(&line).await.map_err(|error| Why::of(&error));
         let mut reply = ask().await?;
         if reply.code != Some(0) && self.is_in_between(&reply) {
             self.machine.sleep(IN_BETWEEN).await;
@@ -241,7 +237,7 @@ impl<M: Machine> Host<M> {
         let has_ended = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Gone { .. }));
         let is_news = |session: &Session| {
             let marker = session.marker().filter(|marker| marker.town == wants.town)?;
-            (!wants.endings.contains(&marker.incarnation)).then_some(marker.incarnation)
+            (!wants.endings.contains(&marker.incarnation)).then(|| marker.incarnation.clone())
         };
         let mut panes: Vec<&mut Pane> = sessions
             .iter_mut()
@@ -291,11 +287,12 @@ impl<M: Machine> Host<M> {
         let since_boot = self.machine.now().since_boot;
         let open: BTreeSet<i32> = lines.iter().filter(|line| !line.dead).map(|line| line.pid).collect();
         let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
-        for line in lines {
-            let matters = line.label.parse::<crate::model::Marker>().map_or_else(
-                |_| line.label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
-                |marker| marker.town == wants.town,
-            );
+        for line in lines.into_iter().filter(|line| !is_of_a_controller(&line.label)) {
+            let label = Label::from(line.label.as_str());
+            let matters = match label.marker() {
+                Some(marker) => marker.town == wants.town,
+                None => label.is_empty() && (!line.agent.is_empty() || wants.names.contains(&line.name)),
+            };
             let life = if matters {
                 self.life(&line, server, since_boot, &open)
             } else {
@@ -305,7 +302,7 @@ impl<M: Machine> Host<M> {
                 id: line.session,
                 name: line.name,
                 attached: line.attached,
-                label: line.label,
+                label,
                 spec: SpecHash::from_hex(&line.spec),
                 panes: Vec::new(),
                 claim: None,

@@ -111,6 +111,11 @@ impl Table {
         std::iter::successors(next(&pid), next).take(ANCESTORS_MAX).filter_map(|pid| self.all.get(&pid))
     }
 
+    /// Whether a tmux server has started it.
+    fn is_in_a_pane(&self, one: &Listed) -> bool {
+        self.all.get(&one.parent).is_some_and(|parent| parent.name.starts_with("tmux"))
+    }
+
     /// Whether it is in a pane that the look has shown, or below one.
     fn is_in_sight(&self, one: &Listed, panes: &BTreeSet<i32>, server: Option<ProcessId>) -> bool {
         let Some(server) = server else { return false };
@@ -124,7 +129,7 @@ fn is_tool(one: &Listed) -> bool {
     one.name.starts_with("tmux") || one.name == "gtctl"
 }
 
-/// Looks through all processes. Unknown as a whole if one that could be an agent without a terminal cannot be looked at: what is not seen would be started
+/// Looks through all processes. Unknown as a whole if one that could be an agent without a terminal, or in another tmux server, cannot be looked at: what is not seen would be started
 /// a second time.
 pub fn look(machine: &impl Machine, wants: &Wants, server: &Server) -> Seen<Vec<Orphan>> {
     let table = match Table::read(machine) {
@@ -154,8 +159,10 @@ pub fn look(machine: &impl Machine, wants: &Wants, server: &Server) -> Seen<Vec<
                 orphans.push(Orphan { lived, ..found });
             }
             Seen::Known(None) => {}
-            Seen::Unknown(why) if one.leads && !one.terminal => return Seen::Unknown(why),
-            // It is no agent without a terminal, and nobody knows whose it is: it is left alone.
+            Seen::Unknown(why) if one.leads && (!one.terminal || table.is_in_a_pane(one)) => {
+                return Seen::Unknown(why);
+            }
+            // It is no agent, without a terminal or in another tmux server, and nobody knows whose it is: it is left alone.
             Seen::Unknown(_) => {}
         }
     }

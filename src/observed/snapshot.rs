@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Address, BootId, Exit, IncarnationId, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash, Stamp,
-    TownId,
+    Address, BootId, Exit, IncarnationId, Label, Marker, PaneId, ProcessId, Ready, Seen, SessionId, SpecHash,
+    Stamp, TownId,
 };
 
 use super::limit::UsageLimit;
@@ -150,7 +150,7 @@ pub struct Session {
     /// How many clients are attached to it, or to any session of its group.
     pub attached: u32,
     /// The text of its `@gtctl` option; empty if it has none.
-    pub label: String,
+    pub label: Label,
     /// What it was started from, where gtctl started it.
     pub spec: Option<SpecHash>,
     /// Its panes in the order of their ids.
@@ -161,8 +161,8 @@ pub struct Session {
 
 impl Session {
     /// Its marker, if its label is one.
-    pub fn marker(&self) -> Option<Marker> {
-        self.label.parse().ok()
+    pub fn marker(&self) -> Option<&Marker> {
+        self.label.marker()
     }
 
     /// Whether a session without a label may be ours all the same: it has one of our names, or a pane that gtctl started something in. People rename

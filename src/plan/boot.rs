@@ -6,7 +6,6 @@
 use crate::model::{Address, Reason, Why};
 
 use super::judge::{keep, step, undecided};
-use super::presence::other_panes_alive;
 use super::start::{self, Input};
 use super::state::State;
 use super::types::{Action, Decision, Verdict};
@@ -27,8 +26,8 @@ pub(super) fn judge(verdict: &mut Verdict, input: &Input<'_>) {
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
         State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
         State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
-        State::BareShell(alive) if other_panes_alive(&alive.fence, input.observed) > 0 => {
-            verdict.hold(Reason::PanesLeft { count: other_panes_alive(&alive.fence, input.observed) });
+        State::BareShell(alive) if input.sight.other_panes_alive(&alive.fence) > 0 => {
+            verdict.hold(Reason::PanesLeft { count: input.sight.other_panes_alive(&alive.fence) });
         }
         State::Absent
         | State::Vanished

@@ -1,12 +1,15 @@
 //! Ceilings (law 4): they look at the whole plan, know nothing of why a step was planned, and hold even if all of that is wrong.
 
+use std::collections::{HashMap, HashSet};
+
 use sha2::{Digest, Sha256};
 
 use crate::desired::Desired;
 use crate::ledger::{Ledger, MINUTE};
 use crate::model::{Address, Reason, Seen, Stamp};
-use crate::observed::{Life, Observed, Server};
+use crate::observed::Observed;
 
+use super::sight::Sight;
 use super::state::State;
 use super::types::{Action, Decision, Gate, LaunchInto, Refusal, Step, Verdict};
 
@@ -20,11 +23,11 @@ const STOPS_PERCENT_MAX: usize = 30;
 pub fn limit_stops(
     verdicts: &mut [Verdict],
     desired: &Desired,
-    observed: &Observed,
+    sight: &Sight<'_>,
     ledger: &Ledger,
 ) -> Option<Refusal> {
     let stopping: Vec<&Verdict> = verdicts.iter().filter(|verdict| ends_a_life(verdict)).collect();
-    let running = living_sessions(desired, observed);
+    let running = sight.living();
     let limit =
         desired.policy.limits.kills_per_pass.min(STOPS_ALWAYS_ALLOWED.max(running * STOPS_PERCENT_MAX / 100));
     if stopping.len() <= limit {
@@ -74,26 +77,6 @@ fn refusal_id(lives: &[String]) -> String {
     digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn living_sessions(desired: &Desired, observed: &Observed) -> usize {
-    ours(desired, observed)
-        .filter(|session| {
-            let life = session.agent_pane().map(|pane| &pane.life);
-            matches!(life, Some(Seen::Known(Life::Running { .. })))
-        })
-        .count()
-}
-
-fn ours<'a>(
-    desired: &'a Desired,
-    observed: &'a Observed,
-) -> impl Iterator<Item = &'a crate::observed::Session> {
-    let sessions = match &observed.server {
-        Seen::Known(Server::Up(server)) => server.sessions.as_slice(),
-        Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => &[],
-    };
-    sessions.iter().filter(|session| session.marker().is_some_and(|marker| marker.town == desired.town))
-}
-
 /// Stops run against the edges: what others need stops after them.
 pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
     let stopping: Vec<Address> = verdicts
@@ -105,18 +88,16 @@ pub fn order_stops(verdicts: &mut [Verdict], desired: &Desired) {
         })
         .map(|verdict| verdict.address.clone())
         .collect();
-    let needed_by = |need: &Address| -> Vec<Address> {
-        let needs = |address: &&Address| {
-            desired.objects.get(address).is_some_and(|object| object.after.contains(need))
-        };
-        stopping.iter().filter(needs).cloned().collect()
-    };
+    let mut needed_by: HashMap<&Address, Vec<Address>> = HashMap::new();
+    for address in &stopping {
+        for need in desired.objects.get(address).into_iter().flat_map(|object| &object.after) {
+            needed_by.entry(need).or_default().push(address.clone());
+        }
+    }
     for verdict in verdicts.iter_mut() {
-        let dependents = needed_by(&verdict.address);
-        if let Some(Step { action: Action::Kill(_), gate }) = verdict.step_mut()
-            && !dependents.is_empty()
-        {
-            *gate = Gate::After(dependents);
+        let Some(dependents) = needed_by.get(&verdict.address) else { continue };
+        if let Some(Step { action: Action::Kill(_), gate }) = verdict.step_mut() {
+            *gate = Gate::After(dependents.clone());
         }
     }
 }
@@ -133,10 +114,10 @@ fn adds_a_session(verdict: &Verdict) -> bool {
 }
 
 /// No more sessions than the town may have.
-pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, observed: &Observed) {
+pub fn limit_sessions(verdicts: &mut [Verdict], desired: &Desired, sight: &Sight<'_>) {
     let limit = desired.policy.limits.sessions;
     let coming = verdicts.iter().filter(|verdict| adds_a_session(verdict)).count();
-    let mut free = limit.saturating_sub(ours(desired, observed).count() + coming);
+    let mut free = limit.saturating_sub(sight.ours() + coming);
     for verdict in verdicts.iter_mut() {
         let adds = verdict
             .step_mut()
@@ -176,7 +157,11 @@ pub fn pace_starts(verdicts: &mut [Verdict], desired: &Desired, ledger: &Ledger,
         .filter(|verdict| verdict.because == Reason::InFlight || matches!(verdict.state, State::Starting(_)))
         .count();
     // What no file lists any more may still be under way.
-    let unlisted = |address: &&Address| verdicts.iter().all(|verdict| verdict.address != **address);
+    let told: HashSet<&Address> = match ledger.in_flight.is_empty() {
+        true => HashSet::new(),
+        false => verdicts.iter().map(|verdict| &verdict.address).collect(),
+    };
+    let unlisted = |address: &&Address| !told.contains(*address);
     let under_way = under_way + ledger.in_flight.iter().filter(unlisted).count();
     let mut turns = limits.starts_in_flight.saturating_sub(under_way);
     // A start that seems to lie ahead was stamped before a reboot, by a clock that was wrong.

@@ -1,16 +1,17 @@
 //! Holds each object's state against what is wanted of it. One table; the arms stand in the order of docs/decisions.md.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::desired::{Desired, Hold, HoldKind, Object};
 use crate::ledger::{AskedNudge, Ledger};
 use crate::model::{Address, Evidence, IncarnationId, Origin, Reason, Role, Seen, Stamp, Why};
-use crate::observed::{Observed, Server};
+use crate::observed::Observed;
 
 use super::opening::{Opening, opening};
 use super::orphans::{self, Whose};
-use super::presence::{other_panes_alive, presence};
+use super::presence::presence;
+use super::sight::Sight;
 use super::state::{Alive, State};
 use super::types::{Action, Decision, Gate, Options, Step, Verdict};
 use super::{boot, letters, poke, polecats, start, stuck, usage};
@@ -27,41 +28,70 @@ enum Want<'a> {
     Freeze(Cow<'a, Hold>),
 }
 
+/// What a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// What the files ask for.
+    pub desired: &'a Desired,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// The sessions of it.
+    pub sight: &'a Sight<'a>,
+    /// What is remembered.
+    pub ledger: &'a Ledger,
+    /// The moment.
+    pub now: &'a Stamp,
+}
+
 /// Verdicts on all objects, those that others need first.
-pub fn all(
-    desired: &Desired,
-    observed: &Observed,
-    ledger: &Ledger,
-    options: Options,
-    now: &Stamp,
-) -> Vec<Verdict> {
+pub fn all(given: Given<'_>, options: Options) -> Vec<Verdict> {
+    let Given { desired, observed, sight, ledger, now } = given;
     let mut objects: Vec<&Object> = desired.objects.values().collect();
-    // What is wanted of boot follows from how the deacon was judged.
-    objects.sort_by_key(|object| (object.address == Address::Boot, object.wave, &object.address));
-    let mut verdicts: BTreeMap<&Address, Verdict> = BTreeMap::new();
-    let mut order = Vec::new();
+    // What is wanted of boot follows from how the deacon was judged. Within a wave the order of the addresses stays.
+    objects.sort_by_key(|object| (object.address == Address::Boot, object.wave));
+    let mut judged = Judged::default();
     let endings = usage::endings(desired, observed, ledger, now);
+    let limits = usage::limits(ledger, &endings);
     for object in objects {
         let input = start::Input {
             object,
             desired,
             observed,
+            sight,
             ledger,
             degraded: options.degraded,
             now,
-            endings: &endings,
-            judged: &verdicts,
+            limits: &limits,
+            judged: &judged,
         };
         let verdict = one(&input);
-        order.push(&object.address);
-        verdicts.insert(&object.address, verdict);
+        judged.push(&object.address, verdict);
     }
-    order.into_iter().filter_map(|address| verdicts.remove(address)).collect()
+    judged.verdicts
+}
+
+/// Verdicts on the objects of earlier waves.
+#[derive(Default)]
+pub struct Judged<'a> {
+    verdicts: Vec<Verdict>,
+    places: HashMap<&'a Address, usize>,
+}
+
+impl<'a> Judged<'a> {
+    /// The verdict on an object.
+    pub fn get(&self, address: &Address) -> Option<&Verdict> {
+        self.verdicts.get(*self.places.get(address)?)
+    }
+
+    fn push(&mut self, address: &'a Address, verdict: Verdict) {
+        self.places.insert(address, self.verdicts.len());
+        self.verdicts.push(verdict);
+    }
 }
 
 fn one(input: &start::Input<'_>) -> Verdict {
     let object = input.object;
-    let state = presence(object, input.desired, input.observed, input.ledger);
+    let state = presence(object, input.desired, input.observed, input.sight, input.ledger);
     let hold = strictest(object, input.ledger, input.now);
     let mut verdict = Verdict {
         address: object.address.clone(),
@@ -172,8 +202,8 @@ pub(super) fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
             }
         }
         State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
-        State::BareShell(alive) if other_panes_alive(&alive.fence, input.observed) > 0 => {
-            verdict.hold(Reason::PanesLeft { count: other_panes_alive(&alive.fence, input.observed) });
+        State::BareShell(alive) if input.sight.other_panes_alive(&alive.fence) > 0 => {
+            verdict.hold(Reason::PanesLeft { count: input.sight.other_panes_alive(&alive.fence) });
         }
         State::BareShell(_) => start::gates(verdict, input, Reason::ShellLeft),
         other => undecided(verdict, other),
@@ -221,7 +251,7 @@ fn say(verdict: &mut Verdict, alive: &Alive, incarnation: &IncarnationId, input:
     }
     let Some(nudge) = input.ledger.nudges.iter().find(is_due) else { return };
     let not_ready = if let Opening::Waits(why) = opening { Some(why) } else { None };
-    match not_ready.or_else(|| busy(alive, input.observed).map(Why::new)) {
+    match not_ready.or_else(|| busy(alive, input.sight).map(Why::new)) {
         Some(why) => {
             verdict.because = Reason::NudgeWaiting { why, until: nudge.until.clone() };
         }
@@ -233,14 +263,11 @@ fn say(verdict: &mut Verdict, alive: &Alive, incarnation: &IncarnationId, input:
 }
 
 /// Why nothing can be typed into an agent at the moment.
-pub(super) fn busy(alive: &Alive, observed: &Observed) -> Option<&'static str> {
+pub(super) fn busy(alive: &Alive, sight: &Sight<'_>) -> Option<&'static str> {
     if alive.attached {
         return Some("somebody is attached to its session");
     }
-    let Seen::Known(Server::Up(server)) = &observed.server else { return None };
-    let mut panes = server.sessions.iter().flat_map(|session| &session.panes);
-    let in_mode = panes.any(|pane| pane.in_mode && Some(pane.id) == alive.fence.pane().map(|(id, _)| id));
-    in_mode.then_some("its pane is in a mode, somebody may be reading")
+    sight.is_in_mode(&alive.fence).then_some("its pane is in a mode, somebody may be reading")
 }
 
 /// It need not run. What runs is left alone, what does not is not started.
@@ -268,7 +295,7 @@ pub(super) fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>)
     if let State::Dead { fence, .. } | State::PaneGone { fence } | State::BareShell(Alive { fence, .. }) =
         &verdict.state
     {
-        let count = other_panes_alive(fence, input.observed);
+        let count = input.sight.other_panes_alive(fence);
         if count > 0 {
             return verdict.hold(Reason::PanesLeft { count });
         }

@@ -25,6 +25,7 @@ mod orphans;
 mod poke;
 mod polecats;
 mod presence;
+mod sight;
 mod start;
 mod state;
 mod stuck;
@@ -38,7 +39,6 @@ pub use letters::{Letter, progress};
 pub use opening::{Opening, opening};
 pub use poke::{poke_text, sign};
 pub use polecats::{DRAIN, is_over, is_to_be_asked};
-pub use presence::presence;
 pub use state::{Alive, State};
 pub use stuck::QUESTION;
 pub use types::{
@@ -47,6 +47,8 @@ pub use types::{
 };
 pub use usage::endings;
 
+use sight::Sight;
+
 use crate::desired::Desired;
 use crate::ledger::Ledger;
 use crate::model::Stamp;
@@ -54,13 +56,14 @@ use crate::observed::Observed;
 
 /// Decides. There is no second place where anything is decided.
 pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Options, now: &Stamp) -> Plan {
-    let mut verdicts = judge::all(desired, observed, ledger, options, now);
+    let sight = &Sight::new(desired, observed);
+    let mut verdicts = judge::all(judge::Given { desired, observed, sight, ledger, now }, options);
     let (unmanaged, pruned) =
-        unmanaged::find(unmanaged::Input { desired, observed, ledger, now }, &verdicts, options);
+        unmanaged::find(unmanaged::Input { desired, observed, sight, ledger, now }, &verdicts, options);
     verdicts.extend(pruned);
-    let refusal = ceilings::limit_stops(&mut verdicts, desired, observed, ledger);
+    let refusal = ceilings::limit_stops(&mut verdicts, desired, sight, ledger);
     ceilings::order_stops(&mut verdicts, desired);
-    ceilings::limit_sessions(&mut verdicts, desired, observed);
+    ceilings::limit_sessions(&mut verdicts, desired, sight);
     ceilings::spare_memory(&mut verdicts, desired, observed);
     mass_death::stagger(&mut verdicts, desired, ledger, now);
     ceilings::pace_starts(&mut verdicts, desired, ledger, now);

@@ -3,21 +3,19 @@
 //! Who they are, their marks tell, and the ledger where it remembers them. An agent without a terminal is a life like any other: nothing is started beside
 //! it (law 4). Nobody can reach it any more, so it is ended, in steps that are passes apart: seen for the first time, TERM, KILL, given up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::desired::{Desired, Object, Policy};
 use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, Marker, ProcessId, Reason, Seen, Stamp};
+use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
 use crate::observed::{Life, Observed, Orphan, Server, Session, Terminal};
 use crate::town::files::town_toml::OrphansEnd;
 
 use super::judge;
 use super::presence::proves;
 use super::state::State;
-use super::types::{
-    Action, Decision, Fence, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict,
-};
+use super::types::{Action, Decision, Force, Gate, Launch, LaunchInto, Lone, LoneKind, Quarry, Verdict};
 
 /// How long a process gets to end after TERM; gt's own number.
 const TERM_LASTS: Duration = Duration::from_secs(60);
@@ -233,7 +231,8 @@ fn turn(
     let age = passed(known.since);
     match (known.term, known.kill) {
         (_, Some(kill)) if passed(kill) < KILL_LASTS => Turn::Wait(KILL_LASTS - passed(kill)),
-        (_, Some(_)) => Turn::GiveUp,
+        (_, Some(_)) if known.survived => Turn::GiveUp,
+        (_, Some(_)) => Turn::Tell(Force::Kill, age),
         (Some(term), None) if passed(term) < TERM_LASTS => Turn::Wait(TERM_LASTS - passed(term)),
         (Some(_), None) => Turn::Tell(Force::Kill, age),
         (None, None) if age < grace => Turn::Wait(grace - age),
@@ -300,11 +299,15 @@ pub(super) fn all(
     ledger: &Ledger,
 ) -> Vec<Lone> {
     let mut lone = Vec::new();
-    let of_verdict = |address: &Address| verdicts.iter().find(|verdict| verdict.address == *address);
+    if !matches!(&observed.orphans, Some(Seen::Known(found)) if !found.is_empty()) {
+        return lone;
+    }
+    let by_address: HashMap<&Address, &Verdict> =
+        verdicts.iter().map(|verdict| (&verdict.address, verdict)).collect();
     let unlisted = unlisted(desired, observed);
     for address in desired.objects.keys().chain(&unlisted) {
         let object = desired.objects.get(address);
-        let is_alive = of_verdict(address).is_some_and(|verdict| is_alive(&verdict.state));
+        let is_alive = by_address.get(address).is_some_and(|verdict| is_alive(&verdict.state));
         let Of { survivors, leftovers, elsewhere } =
             of(Whose { address, object, is_alive, desired, observed, ledger });
         let mut tell = |orphans: Vec<&Orphan>, kind: LoneKind| {
@@ -371,14 +374,10 @@ pub(super) fn must_search(
         return false;
     }
     // What is followed in its own place is not doubled, if it was the last to begin: a later one may live in another server than this one.
-    let was_last = |address: &Address, fence: &Fence| {
-        let marker = fence.label().parse::<Marker>();
-        marker.is_ok_and(|marker| ledger.began_last(address, &marker.incarnation))
-    };
     let doubles = |address: &Address, launch: &Launch| match &launch.into {
         LaunchInto::NewSession | LaunchInto::NewWindow(_) => true,
         LaunchInto::DeadPane(fence) | LaunchInto::Replacing(fence) => {
-            desired.policy.orphans.end == OrphansEnd::All || !was_last(address, fence)
+            desired.policy.orphans.end == OrphansEnd::All || !ledger.began_last(address, fence.label())
         }
     };
     let is_due = |verdict: &Verdict| match &verdict.decision {

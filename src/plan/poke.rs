@@ -80,7 +80,7 @@ pub(super) fn judge(verdict: &mut Verdict, alive: &Alive, incarnation: &Incarnat
         // Until it shows something there is nothing to wait for.
     } else if !wait.is_zero() {
         look_after(verdict, input.now, wait);
-    } else if busy(alive, input.observed).is_none() {
+    } else if busy(alive, input.sight).is_none() {
         let text = poke_text(&verdict.address).to_owned();
         step(verdict, Action::Nudge { fence: alive.fence.clone(), text }, Reason::Quiet { quiet });
     }

@@ -190,7 +190,7 @@ fn drain(verdict: &mut Verdict, alive: &Alive, hold: &Hold, input: &Input<'_>) {
     verdict.next = Some(until.clone());
     let asked = known.is_some_and(|drain| drain.asked);
     let is_ready = opening(&verdict.address, alive, input.ledger, input.now) == Opening::Over;
-    match judge::busy(alive, input.observed) {
+    match judge::busy(alive, input.sight) {
         None if !asked && is_ready => {
             let action = Action::Nudge { fence: alive.fence.clone(), text: DRAIN.to_owned() };
             judge::step(verdict, action, Reason::Draining { until });

@@ -7,23 +7,36 @@ use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
 use super::orphans::{self, Whose};
+use super::sight::Sight;
 use super::state::{Alive, State};
 use super::types::Fence;
 
 /// The state of an object.
-pub fn presence(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {
-    let state = in_tmux(object, desired, observed, ledger);
+pub fn presence(
+    object: &Object,
+    desired: &Desired,
+    observed: &Observed,
+    sight: &Sight<'_>,
+    ledger: &Ledger,
+) -> State {
+    let state = in_tmux(object, desired, observed, sight, ledger);
     let address = &object.address;
     orphans::found(state, Whose { address, object: Some(object), is_alive: false, desired, observed, ledger })
 }
 
 /// The state of an object by what tmux shows, and by the process that is remembered.
-fn in_tmux(object: &Object, desired: &Desired, observed: &Observed, ledger: &Ledger) -> State {
+fn in_tmux(
+    object: &Object,
+    desired: &Desired,
+    observed: &Observed,
+    sight: &Sight<'_>,
+    ledger: &Ledger,
+) -> State {
     match &observed.server {
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },
         Seen::Known(Server::Down) => without_session(&object.address, None, observed, ledger),
-        Seen::Known(Server::Up(server)) => match with_server(object, desired, server) {
+        Seen::Known(Server::Up(server)) => match with_server(object, desired, server.id, sight) {
             Some(state) => or_survivor(state, &object.address, observed, ledger),
             None => without_session(&object.address, Some(server), observed, ledger),
         },
@@ -40,16 +53,18 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
         State::Dead { fence, .. } => {
             fence.server == life.server && fence.pane == Some((life.pane, life.process.pid))
         }
-        State::BareShell(alive) => alive.fence.process == Some(life.process),
-        State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
+        State::BareShell(alive)
+        | State::Running(alive)
+        | State::Starting(alive)
+        | State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
         State::PaneGone { .. } => false,
         _ => return state,
     };
     match observed.past.get(address) {
         _ if is_that_life => state,
         Some(Seen::Known(false)) => state,
-        // gt started another one, in a server that took the place of the one that is remembered.
-        Some(Seen::Known(true)) if matches!(state, State::Adoptable { .. }) => State::Duplicate { count: 2 },
+        // gt started one of them. What is seen now must not take the place of what is remembered, or nobody would know of that one any more.
+        Some(Seen::Known(true)) if orphans::is_alive(&state) => State::Duplicate { count: 2 },
         Some(Seen::Known(true)) => State::Detached { process: life.process, fence: None },
         Some(Seen::Unknown(why)) => State::Unknown(why.clone()),
         None => State::Unknown(Why::new("its remembered process was not looked at")),
@@ -57,21 +72,9 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
 }
 
 /// The state if some session is or seems to be the object; `None` if none does.
-fn with_server(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
-    // Every object asks every session, so the text is compared first: reading a thousand labels a thousand times takes a second.
-    let begins = format!("{}.{}.", desired.town, object.address);
-    let is_ours = |session: &&Session| {
-        session.label.starts_with(&begins)
-            && session
-                .marker()
-                .is_some_and(|marker| marker.town == desired.town && marker.address == object.address)
-    };
-    let states: Vec<State> = server
-        .sessions
-        .iter()
-        .filter(is_ours)
-        .map(|session| of_session(session, server.id, desired))
-        .collect();
+fn with_server(object: &Object, desired: &Desired, server: ProcessId, sight: &Sight<'_>) -> Option<State> {
+    let own = sight.of(&object.address).iter();
+    let states: Vec<State> = own.map(|session| of_session(session, server, desired)).collect();
     let living = states.iter().filter(|state| state.has_living_process()).count();
     if living > 1 {
         return Some(State::Duplicate { count: living });
@@ -82,7 +85,7 @@ fn with_server(object: &Object, desired: &Desired, server: &ServerUp) -> Option<
         state if state.has_living_process() => 2,
         _ => 1,
     });
-    best.or_else(|| of_name(object, desired, server))
+    best.or_else(|| of_name(object, desired, server, sight))
 }
 
 /// The state of a session that carries the object's marker.
@@ -103,11 +106,11 @@ fn of_session(session: &Session, server: ProcessId, desired: &Desired) -> State 
         Seen::Known(Life::Running { process, lived, bare_shell }) => {
             let fence = fence(session, server, Some(pane), Some(*process));
             let incarnation = session.marker().map(|marker| Incarnation {
+                marker: marker.clone(),
                 server,
                 session: session.id,
                 pane: pane.id,
                 process: *process,
-                marker,
             });
             let alive = Alive {
                 fence,
@@ -141,19 +144,16 @@ fn is_meant_to_be_a_shell(session: &Session, desired: &Desired) -> bool {
 }
 
 /// Nothing carries the object's marker. Does anything have its name?
-fn of_name(object: &Object, desired: &Desired, server: &ServerUp) -> Option<State> {
-    let is_it = |session: &&Session| is_it_without_label(session, object, desired);
+fn of_name(object: &Object, desired: &Desired, server: ProcessId, sight: &Sight<'_>) -> Option<State> {
     // Whose sessions those are that lost their labels, or have a name of gt's other naming, and do not tell: perhaps this one's.
-    let may_be = |session: &&Session| {
-        session.label.is_empty() && object.other_name.as_ref() == Some(&session.name)
-            || session.lost_its_label()
-    };
-    let untold = server.sessions.iter().filter(may_be);
-    if let Some(why) = untold.filter_map(|session| session.claim.as_ref()?.as_ref().why()).next() {
+    let untold = sight.unlabelled(object).filter_map(|session| session.claim.as_ref()?.as_ref().why()).next();
+    if let Some(why) = untold {
         return Some(State::Unknown(why));
     }
-    let by_name = || server.sessions.iter().find(|session| session.name == object.recipe.session);
-    let session = server.sessions.iter().find(is_it).or_else(by_name)?;
+    let claimed = if sight.has_claims() { object.address.to_string() } else { String::new() };
+    let candidates = sight.unlabelled(object).chain(sight.claimed(&claimed).iter().copied());
+    let proven = candidates.filter(|session| is_it_without_label(session, object, desired));
+    let session = proven.min_by_key(|session| session.id).or_else(|| sight.named(&object.recipe.session))?;
     let foreign = |why: &str| Some(State::Foreign { session: session.name.clone(), why: Why::new(why) });
     if let Some(marker) = session.marker() {
         return if marker.town == desired.town {
@@ -219,7 +219,7 @@ fn adoptable(
     desired: &Desired,
     session: &Session,
     claim: &Claim,
-    server: &ServerUp,
+    server: ProcessId,
 ) -> State {
     // Where gtctl has started or found an agent before: of a session that lost its label, the panes still tell. Else where gt started it, if it said
     // so; else where it must have: the oldest pane.
@@ -243,20 +243,15 @@ fn adoptable(
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Life::Ending) => State::Ending,
         Seen::Known(Life::Running { process, lived, .. }) => {
-            let fence = fence(session, server.id, Some(pane), Some(*process));
+            let fence = fence(session, server, Some(pane), Some(*process));
             // The label that it will get is drawn when it is labelled; until then it is known by its process.
             let marker = Marker {
                 town: desired.town.clone(),
                 address: object.address.clone(),
                 incarnation: IncarnationId::of_process(*process),
             };
-            let incarnation = Incarnation {
-                server: server.id,
-                session: session.id,
-                pane: pane.id,
-                process: *process,
-                marker,
-            };
+            let incarnation =
+                Incarnation { server, session: session.id, pane: pane.id, process: *process, marker };
             let alive = Alive {
                 fence: fence.clone(),
                 incarnation: Some(incarnation),
@@ -269,11 +264,11 @@ fn adoptable(
         }
         // It is proven to be ours as much as a living one, so its dead pane is used again, and its survivor is no stranger.
         Seen::Known(Life::Gone { exit }) => {
-            State::Dead { fence: fence(session, server.id, Some(pane), None), exit: *exit }
+            State::Dead { fence: fence(session, server, Some(pane), None), exit: *exit }
         }
         Seen::Known(Life::Detached { process }) => State::Detached {
             process: *process,
-            fence: Some(fence(session, server.id, Some(pane), Some(*process))),
+            fence: Some(fence(session, server, Some(pane), Some(*process))),
         },
     }
 }
@@ -321,16 +316,6 @@ pub(super) fn fence_of_unlisted(session: &Session, server: ProcessId) -> Fence {
         Seen::Known(Life::Gone { .. } | Life::Ending) | Seen::Unknown(_) => None,
     });
     fence(session, server, pane, process)
-}
-
-/// How many other panes of a session live. A person may have opened them; the agent that is gone did not keep them.
-pub(super) fn other_panes_alive(fence: &Fence, observed: &Observed) -> usize {
-    let Seen::Known(Server::Up(server)) = &observed.server else { return 0 };
-    let of_session = server.sessions.iter().filter(|session| session.id == fence.session);
-    let others = of_session
-        .flat_map(|session| &session.panes)
-        .filter(|pane| Some(pane.id) != fence.pane.map(|(id, _)| id));
-    others.filter(|pane| !matches!(pane.life, Seen::Known(Life::Gone { .. }))).count()
 }
 
 /// The state of a session of ours that no object claims.

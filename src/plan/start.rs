@@ -1,13 +1,13 @@
 //! The gates that a start must pass, one after the other. The first that is shut gives the reason.
 
-use std::collections::BTreeMap;
-
 use crate::desired::{Desired, Object};
-use crate::ledger::{Attempt, Cause, Ending, Ledger, May, Record, may_start};
+use crate::ledger::{Attempt, Cause, Ledger, Limited, May, Record, may_start};
 use crate::model::{Address, Evidence, Marker, Reason, Seen, Stamp, Why};
 use crate::observed::Observed;
 use crate::town::files::town_toml::RestartPolicy;
 
+use super::judge::Judged;
+use super::sight::Sight;
 use super::state::State;
 use super::types::{Action, Decision, Gate, Launch, LaunchInto, Step, Verdict};
 use super::{judge, usage};
@@ -20,16 +20,18 @@ pub struct Input<'a> {
     pub desired: &'a Desired,
     /// What was seen.
     pub observed: &'a Observed,
+    /// The sessions of it.
+    pub sight: &'a Sight<'a>,
     /// What is remembered.
     pub ledger: &'a Ledger,
     /// Whether no agent is started that looks after the deacon.
     pub degraded: bool,
     /// The moment.
     pub now: &'a Stamp,
-    /// Agents that have ended since the last look.
-    pub endings: &'a BTreeMap<Address, Ending>,
+    /// Accounts that have used up what they may.
+    pub limits: &'a [(&'a Address, &'a Limited)],
     /// Verdicts on the objects of earlier waves.
-    pub judged: &'a BTreeMap<&'a Address, Verdict>,
+    pub judged: &'a Judged<'a>,
 }
 
 /// Lets a start pass, or holds it.
@@ -159,7 +161,7 @@ fn policy(object: &Object, record: &Record, because: &Reason) -> Result<(), Reas
 }
 
 fn usage(input: &Input<'_>) -> Result<(), Reason> {
-    match usage::holds(input.object, input.ledger, input.endings, input.now) {
+    match usage::holds(input.object, input.limits, input.now) {
         None => Ok(()),
         Some((by, limit)) => Err(Reason::UsageLimit {
             account: limit.account.clone(),

@@ -63,7 +63,7 @@ pub(super) fn judge(
             }
             true
         }
-        (None, _) if busy(alive, input.observed).is_some() => {
+        (None, _) if busy(alive, input.sight).is_some() => {
             next = after(ANSWER);
             false
         }

@@ -9,7 +9,9 @@ use super::letters::Letter;
 use super::state::State;
 use crate::desired::HoldKind;
 use crate::ledger::Cause;
-use crate::model::{Address, Evidence, Incarnation, Origin, PaneId, ProcessId, Reason, SessionId, Stamp};
+use crate::model::{
+    Address, Evidence, Incarnation, Label, Origin, PaneId, ProcessId, Reason, SessionId, Stamp,
+};
 use crate::observed::Orphan;
 
 /// What is asked of this very plan, and not of the town.
@@ -186,7 +188,7 @@ pub struct Fence {
     pub(super) server: ProcessId,
     pub(super) session: SessionId,
     pub(super) name: String,
-    pub(super) label: String,
+    pub(super) label: Label,
     pub(super) window: Option<u32>,
     pub(super) pane: Option<(PaneId, i32)>,
     pub(super) process: Option<ProcessId>,
@@ -221,7 +223,7 @@ impl Fence {
     /// The life that this is, by its label and its process; `None` without both.
     pub fn incarnation(&self, process: ProcessId) -> Option<Incarnation> {
         let (pane, _) = self.pane?;
-        let marker = self.label.parse().ok()?;
+        let marker = self.label.marker()?.clone();
         Some(Incarnation { server: self.server, session: self.session, pane, process, marker })
     }
 
@@ -229,7 +231,7 @@ impl Fence {
     pub fn life(&self) -> String {
         match self.process {
             Some(process) if self.label.is_empty() => format!("process {}.{}", process.pid, process.start),
-            _ => self.label.clone(),
+            _ => self.label.to_string(),
         }
     }
 

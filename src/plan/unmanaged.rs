@@ -1,13 +1,16 @@
 //! What is on the server and not managed: reported, never touched. Only `--prune` stops what is ours and no longer listed.
 
+use std::collections::HashSet;
+
 use crate::desired::{Desired, Hold, HoldKind, Object};
 use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, ProcessId, Reason, Seen, Stamp};
+use crate::model::{Address, Evidence, ProcessId, Reason, Seen, SessionId, Stamp};
 use crate::observed::{Observed, Server, Session};
 
 use super::judge;
 use super::orphans::{self, Whose};
-use super::presence::{fence_of_unlisted, other_panes_alive, state_of_unlisted};
+use super::presence::{fence_of_unlisted, state_of_unlisted};
+use super::sight::Sight;
 use super::state::State;
 use super::types::{Action, Decision, Gate, Options, Step, Unmanaged, Verdict};
 
@@ -18,6 +21,8 @@ pub struct Input<'a> {
     pub desired: &'a Desired,
     /// What was seen.
     pub observed: &'a Observed,
+    /// The sessions of it.
+    pub sight: &'a Sight<'a>,
     /// What is remembered.
     pub ledger: &'a Ledger,
     /// The moment.
@@ -29,6 +34,14 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
     let Input { desired, observed, .. } = input;
     let mut unmanaged = Vec::new();
     let mut pruned = Vec::new();
+    // Sessions without a label that prove to be ours all the same.
+    let to_be_adopted: HashSet<SessionId> = verdicts
+        .iter()
+        .filter_map(|verdict| match &verdict.state {
+            State::Adoptable { fence, .. } => Some(fence.session()),
+            _ => None,
+        })
+        .collect();
     let server = match &observed.server {
         Seen::Known(Server::Up(server)) => Some(server),
         Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => None,
@@ -49,12 +62,12 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
             Some(marker)
                 if options.prune && !pruned.iter().any(|one: &Verdict| one.address == marker.address) =>
             {
-                pruned.push(prune(input, session, server, marker.address));
+                pruned.push(prune(input, session, server, marker.address.clone()));
             }
             Some(marker) => {
                 unmanaged.push(describe(format!("{}, which no file lists any more", marker.address), true))
             }
-            None if is_to_be_adopted(session, verdicts) => {}
+            None if to_be_adopted.contains(&session.id) => {}
             None => unmanaged.push(describe("not started by gtctl".to_owned(), false)),
         }
     }
@@ -149,10 +162,8 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
             let state = verdict.state.clone();
             judge::undecided(&mut verdict, state);
         }
-        State::Dead { fence, .. } | State::PaneGone { fence }
-            if other_panes_alive(fence, input.observed) > 0 =>
-        {
-            let count = other_panes_alive(fence, input.observed);
+        State::Dead { fence, .. } | State::PaneGone { fence } if input.sight.other_panes_alive(fence) > 0 => {
+            let count = input.sight.other_panes_alive(fence);
             verdict.hold(Reason::PanesLeft { count });
         }
         _ => {
@@ -173,10 +184,4 @@ fn freeze<'a>(input: Input<'a>, address: &Address) -> Option<&'a Hold> {
         object.address == Address::Mayor || (address.rig().is_some() && object.address.rig() == address.rig())
     };
     input.desired.objects.values().filter(is_near).flat_map(|object| &object.holds).find(freezes)
-}
-
-/// Whether a session without a label proves to be one of ours all the same.
-fn is_to_be_adopted(session: &Session, verdicts: &[Verdict]) -> bool {
-    let is_it = |verdict: &Verdict| matches!(&verdict.state, State::Adoptable { fence, .. } if fence.session() == session.id);
-    verdicts.iter().any(is_it)
 }

@@ -38,23 +38,29 @@ pub fn endings(
             let wait = told.unwrap_or(desired.policy.usage_limit.retry.get());
             Limited { account: account(object), until: now.plus(wait), says: said.says.clone() }
         });
-        Some((marker.address, Ending { life: marker.incarnation, limit }))
+        Some((marker.address.clone(), Ending { life: marker.incarnation.clone(), limit }))
     });
     ended.collect()
+}
+
+/// What accounts have used up, by the words of the agents that ended last, and whose words those are.
+pub fn limits<'a>(ledger: &'a Ledger, new: &'a BTreeMap<Address, Ending>) -> Vec<(&'a Address, &'a Limited)> {
+    let known = ledger.endings.iter().filter(|(address, _)| !new.contains_key(*address));
+    known.chain(new).filter_map(|(address, ending)| Some((address, ending.limit.as_ref()?))).collect()
 }
 
 /// Whose words hold an object's account back, if any; those that last longest.
 pub fn holds<'a>(
     object: &Object,
-    ledger: &'a Ledger,
-    new: &'a BTreeMap<Address, Ending>,
+    limits: &[(&'a Address, &'a Limited)],
     now: &Stamp,
 ) -> Option<(&'a Address, &'a Limited)> {
+    if limits.is_empty() {
+        return None;
+    }
     let account = account(object);
-    let known = ledger.endings.iter().filter(|(address, _)| !new.contains_key(*address));
-    let of_it = known.chain(new).filter_map(|(address, ending)| Some((address, ending.limit.as_ref()?)));
+    let of_it = limits.iter().filter(|(_, limit)| limit.account == account).copied();
     of_it
-        .filter(|(_, limit)| limit.account == account)
         .filter(|(_, limit)| !now.until(&limit.until).is_zero() && now.until(&limit.until) <= LONGEST)
         .max_by_key(|(_, limit)| now.until(&limit.until))
 }

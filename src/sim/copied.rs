@@ -103,7 +103,7 @@ impl CopiedTown {
         }
         let (mut known, mut missing) = (Places::default(), BTreeSet::new());
         for (address, wanted) in &desired.wants(BTreeMap::new(), None).places {
-            let place = if assume_installed { assumed(wanted, files) } else { places::look(disk, wanted) };
+            let place = if assume_installed { assumed(wanted, files) } else { places::look_at(disk, wanted) };
             if let Seen::Known(Some(directory)) = &place.directory {
                 directories.insert(directory.clone());
             }

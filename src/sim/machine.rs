@@ -13,7 +13,7 @@ use super::fate::{Fate, Fates, Point};
 use super::processes::Process;
 use super::world::{Actor, Deed, World, after_env, executable_of};
 use crate::machine::{
-    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal, Socket,
+    Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script, Signal, Socket,
     TmuxError,
 };
 use crate::model::{ProcessId, Seen, Stamp, Why};
@@ -141,10 +141,10 @@ impl SimMachine {
     }
 
     /// Runs a tmux client for this controller.
-    fn apply(&self, socket: &Path, arguments: &[&str], input: Option<&str>) -> Reply {
+    fn apply(&self, socket: &Path, script: &Script) -> Reply {
         let mut shared = self.shared();
         let actor = std::mem::replace(&mut shared.world.actor, Actor::Controller(self.pid));
-        let (reply, deeds) = shared.world.tmux(socket, arguments, input);
+        let (reply, deeds) = shared.world.tmux(socket, script.arguments(), Some(&script.text()));
         shared.world.actor = actor;
         shared.deeds.extend(deeds.into_iter().map(|deed| (self.pid, deed)));
         shared.fates.done(self.pid);
@@ -397,15 +397,9 @@ impl Machine for SimMachine {
         Ok(FileLock::simulated())
     }
 
-    async fn tmux(
-        &self,
-        socket: &Socket,
-        arguments: &[&str],
-        input: Option<String>,
-        limit: Duration,
-    ) -> Result<Reply, TmuxError> {
+    async fn tmux(&self, socket: &Socket, script: &Script, limit: Duration) -> Result<Reply, TmuxError> {
         self.turn().await;
-        let point = if input.is_some() { Point::Command } else { Point::Look };
+        let point = if script.only_reads() { Point::Look } else { Point::Command };
         let fate = self.fate(point);
         let path = self.socket_path(socket);
         let answer = match fate {
@@ -418,7 +412,7 @@ impl Machine for SimMachine {
             _ if self.shared().world.hangs(&path) => None,
             Fate::Stale => self.shared().earlier.get(&self.pid).cloned(),
             Fate::Plain | Fate::Lost | Fate::Garbled(_) | Fate::Slow(_) => {
-                let reply = self.apply(&path, arguments, input.as_deref());
+                let reply = self.apply(&path, script);
                 (fate != Fate::Lost).then_some(reply)
             }
         };

@@ -69,7 +69,7 @@ impl TestTown {
             .expect("the session that was just made")
     }
 
-    /// Every pane on the server; none if there is no server.
+    /// Every pane on the server but the one of a controller's client; none if there is no server.
     pub fn sessions(&self) -> Vec<Session> {
         let ran = self.tmux(&["list-panes", "-a", "-F", FORMAT]);
         if ran.code != Some(0) {
@@ -78,7 +78,8 @@ impl TestTown {
             assert!(gone.iter().any(|text| ran.stderr.contains(text)), "{ran}");
             return Vec::new();
         }
-        ran.stdout.lines().map(read_session).collect()
+        let is_of_a_client = |session: &Session| session.marker.ends_with(".controller");
+        ran.stdout.lines().map(read_session).filter(|session| !is_of_a_client(session)).collect()
     }
 
     /// The sessions of this town's object, by their label.

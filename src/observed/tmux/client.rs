@@ -1,10 +1,10 @@
-//! The transport: runs `tmux` once and waits for its answer, but not for ever.
+//! The transport: has tmux carry out a script and waits for its answer, but not for ever.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::machine::{Machine, Reply, Socket, TmuxError};
+use crate::machine::{Machine, Reply, Script, Socket, TmuxError};
 
 /// The oldest tmux that does what gtctl needs: `new-session -e` and braces in commands came with 3.2.
 pub const VERSION_MIN: Version = Version { major: 3, minor: 2 };
@@ -28,30 +28,23 @@ impl<M: Machine> Tmux<M> {
         self.machine.socket_path(&self.socket)
     }
 
-    /// Runs commands given as arguments; `;` alone separates two. Arguments are visible to every user: no secrets here.
-    pub async fn run(&self, arguments: &[&str]) -> Result<Reply, TmuxError> {
-        self.exchange(arguments, None).await
-    }
-
-    /// Runs a script, one command line after the other; a line that fails does not keep the next from running. What it contains
-    /// is in nobody's process list.
-    ///
-    /// Founds the server if there is none: then `start-server` is what its process list entry says for ever.
+    /// Runs a script. Founds the server if there is none: then `start-server` is what its process list entry says for ever.
     pub async fn script(&self, lines: &[String]) -> Result<Reply, TmuxError> {
-        let mut script = lines.join("\n");
-        script.push('\n');
-        self.exchange(&["start-server", ";", "source-file", "-"], Some(script)).await
+        self.exchange(&Script::founding(lines)).await
     }
 
-    /// Runs a script that only asks; does not found a server.
+    /// Runs a script that changes nothing.
+    pub async fn look(&self, lines: &[String]) -> Result<Reply, TmuxError> {
+        self.exchange(&Script::reading(lines)).await
+    }
+
+    /// Runs a script that does not found a server.
     pub async fn ask(&self, lines: &[String]) -> Result<Reply, TmuxError> {
-        let mut script = lines.join("\n");
-        script.push('\n');
-        self.exchange(&["source-file", "-"], Some(script)).await
+        self.exchange(&Script::acting(lines)).await
     }
 
-    async fn exchange(&self, arguments: &[&str], input: Option<String>) -> Result<Reply, TmuxError> {
-        self.machine.tmux(&self.socket, arguments, input, self.timeout).await
+    async fn exchange(&self, script: &Script) -> Result<Reply, TmuxError> {
+        self.machine.tmux(&self.socket, script, self.timeout).await
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::desired::{Desired, Hold, HoldKind, Watch, desire};
 use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Beat, Cause, Ledger, Record};
 use crate::model::{
-    Address, BootId, Evidence, Exit, Incarnation, IncarnationId, Marker, Name, Origin, PaneId, ProcessId,
-    Seen, SessionId, Stamp, TownId,
+    Address, BootId, Evidence, Exit, Incarnation, IncarnationId, Label, Marker, Name, Origin, PaneId,
+    ProcessId, Seen, SessionId, Stamp, TownId,
 };
 use crate::observed::{Claim, Life, Observed, Pane, Place, Server, ServerUp, Session};
 use crate::plan::{Options, Plan, plan};
@@ -245,7 +245,7 @@ impl Given {
     /// A session with its name, and nothing of ours about it.
     pub fn named_like(self, of: &str) -> Self {
         self.running(of).edit(|session| {
-            session.label.clear();
+            session.label = Label::default();
             session.spec = None;
             session.panes[0].agent.clear();
         })
@@ -315,7 +315,7 @@ impl Given {
             name: object
                 .map_or_else(|| of.to_string().replace('/', "-"), |object| object.recipe.session.clone()),
             attached: 0,
-            label: marker.to_string(),
+            label: marker.to_string().into(),
             spec: object.map(|object| object.spec.clone()),
             panes: vec![Pane {
                 window: 0,
@@ -391,7 +391,8 @@ impl Given {
             return IncarnationId::from_hex("abcdefabcdef").unwrap();
         };
         let markers = up.sessions.iter().filter_map(Session::marker);
-        let own = markers.filter(|marker| marker.address == of).map(|marker| marker.incarnation).next();
+        let own =
+            markers.filter(|marker| marker.address == of).map(|marker| marker.incarnation.clone()).next();
         own.unwrap_or_else(|| IncarnationId::from_hex("abcdefabcdef").unwrap())
     }
 

@@ -2,7 +2,7 @@
 
 use super::builders::{Given, NOW, at, says, steps, town};
 use crate::desired::HoldKind;
-use crate::model::{Exit, Seen};
+use crate::model::{Exit, Label, Seen};
 use crate::observed::Server;
 
 /// A town of so many sessions `s00`, `s01`, …, with these limits.
@@ -98,7 +98,7 @@ fn replacing_a_bare_shell_ends_a_life_and_counts() {
 #[test]
 fn an_approval_is_for_these_lives_and_no_later_ones() {
     let shells = all(sessions(3, ""), 3, Given::bare_shell).plan().refusal.unwrap().id;
-    let mut later = sessions(3, "").running("sessions/s00").edit(|session| session.label.clear());
+    let mut later = sessions(3, "").running("sessions/s00").edit(|session| session.label = Label::default());
     later = all(later, 3, Given::bare_shell);
     assert_ne!(later.plan().refusal.unwrap().id, shells, "the lives have other names");
     let parked = parking(2, 2, "").plan().refusal.unwrap().id;

@@ -66,8 +66,9 @@ impl Given {
 
 /// The life of a polecat that sits in a random world.
 fn life(given: &mut Given) -> IncarnationId {
-    let of_it =
-        |session: &crate::observed::Session| session.marker().filter(|marker| marker.address == address(NUX));
+    let of_it = |session: &crate::observed::Session| {
+        session.marker().filter(|marker| marker.address == address(NUX)).cloned()
+    };
     let marker = given.sessions().iter().find_map(of_it);
     marker.map_or_else(|| IncarnationId::from_hex(&"a".repeat(12)).unwrap(), |marker| marker.incarnation)
 }

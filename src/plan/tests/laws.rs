@@ -144,7 +144,7 @@ proptest! {
             let Some(fence) = fence(&step.action) else { continue };
             let session = target(&given, &step.action).expect("it aims at what was seen");
             if let Action::Adopt(_) = step.action {
-                prop_assert_eq!(&session.label, "");
+                prop_assert_eq!(&*session.label, "");
                 let Some(Seen::Known(claim)) = &session.claim else { panic!("no claim") };
                 let town = claim.gtctl_town.as_deref() == Some(given.desired.town.as_str());
                 // gtctl's own variables name the object, so the session may have been renamed; gt's count under its name alone, or where gtctl has
@@ -165,7 +165,7 @@ proptest! {
                 prop_assert_eq!(&marker.town, &given.desired.town);
                 prop_assert_eq!(&marker.address, &verdict.address);
             }
-            prop_assert_eq!(fence.label(), &session.label);
+            prop_assert_eq!(fence.label(), &*session.label);
         }
     }
 
@@ -269,7 +269,7 @@ proptest! {
                 let lives = given.observed.past.get(of) == Some(&Seen::Known(true));
                 let told_dead = sessions_of(&given, of).any(|session| {
                     matches!(life(session), Some(Seen::Known(Life::Gone { .. })))
-                        && session.label == incarnation.marker.to_string()
+                        && *session.label == *incarnation.marker.to_string()
                 });
                 prop_assert!(is_replaced || told_dead || !lives, "{:?} outlived its session", of);
             }

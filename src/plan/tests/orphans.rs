@@ -74,6 +74,7 @@ fn known(mut given: Given, since: u64, term: Option<u64>, kill: Option<u64>) -> 
         since: awake(since),
         term: term.map(awake),
         kill: kill.map(awake),
+        survived: kill.is_some(),
     };
     let all = orphans.iter().map(lingering).collect();
     given.ledger.lingering.insert(address(SCRIBE), all);
@@ -119,6 +120,23 @@ fn law_4_nothing_is_started_beside_an_agent_in_another_tmux_server() {
     assert_eq!(elsewhere(None).says(SCRIBE), "held: elsewhere");
     assert_eq!(known(elsewhere(None), 500, None, None).says(SCRIBE), "held: elsewhere", "nobody ends it");
     assert_eq!(elsewhere(Some(LIFE)).says(SCRIBE), "start: absent", "an agent's own tmux is no life of it");
+}
+
+#[test]
+fn a_kill_is_sent_again_until_somebody_has_seen_what_came_of_it() {
+    let mut given = known(changed(TOWN, |_| ()), 500, Some(400), Some(300));
+    assert_eq!(given.says(SCRIBE), "held: unkillable");
+    for one in given.ledger.lingering.values_mut().flatten() {
+        one.survived = false;
+    }
+    assert_eq!(force(&given), Some(Force::Kill), "who was about to send it may have died before that");
+}
+
+#[test]
+fn law_4_who_is_seen_beside_a_remembered_life_that_goes_on_is_a_duplicate() {
+    let beside = |lives| town(TOWN).running(SCRIBE).past(SCRIBE, SERVER, Some(Seen::Known(lives)));
+    assert_eq!(beside(true).says(SCRIBE), "held: duplicate");
+    assert_eq!(beside(false).says(SCRIBE), "nothing: running");
 }
 
 #[test]
@@ -248,7 +266,7 @@ fn what_an_agent_started_is_left_behind_only_if_that_agent_is_gone() {
     let all = || town(&format!("{TOWN}\n[orphans]\nend = 'all'"));
     let own_life = |given: &Given| given.ledger.objects.get(&address(SCRIBE)).cloned();
     let alive = all().running(SCRIBE).edit(|session| {
-        session.label = session.label.replace("000000000001", LIFE);
+        session.label = session.label.replace("000000000001", LIFE).into();
         session.panes[0].agent = LIFE.to_owned();
     });
     assert_eq!(own_life(&alive), None);
@@ -319,6 +337,7 @@ fn holds_beat_it_and_what_is_stopped_is_reaped_as_well() {
                 since: awake(100),
                 term: None,
                 kill: None,
+                survived: false,
             }],
         );
         given.says("a/witness")
@@ -365,6 +384,7 @@ fn law_4_those_that_are_reaped_count_as_stopped() {
             since: awake(100),
             term: None,
             kill: None,
+            survived: false,
         };
         given.ledger.lingering.insert(address(name), vec![lingering]);
         orphans.push(orphan);

@@ -2,7 +2,7 @@
 
 use super::builders::{Given, OLD_SERVER, ROOT, address, steps, town};
 use crate::desired::HoldKind;
-use crate::model::{Seen, SessionId};
+use crate::model::{Label, Seen, SessionId};
 use crate::observed::Claim;
 use crate::plan::{Action, LaunchInto, State};
 
@@ -100,7 +100,7 @@ fn what_gt_started_is_adopted_where_gt_says_that_it_runs() {
 #[test]
 fn what_gt_started_and_has_ended_is_started_again_in_its_own_pane() {
     let given = town(TOWN).dead("a/witness", None).edit(|session| {
-        session.label.clear();
+        session.label = Label::default();
         session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
     });
     let plan = given.plan();
@@ -112,7 +112,7 @@ fn what_gt_started_and_has_ended_is_started_again_in_its_own_pane() {
 #[test]
 fn what_gt_started_and_has_ended_is_no_stranger_to_a_parked_rig_either() {
     let given = town(TOWN).dead("a/witness", None).hold("a/witness", HoldKind::Parked).edit(|session| {
-        session.label.clear();
+        session.label = Label::default();
         session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
     });
     assert_eq!(given.says("a/witness"), "kill: parked");
@@ -129,7 +129,7 @@ fn what_gt_started_in_a_server_that_took_the_place_of_a_living_one_is_not_adopte
 fn what_gt_started_and_cannot_be_seen_is_unknown() {
     for given in [town(TOWN).unseen("a/witness"), town(TOWN).ending("a/witness")] {
         let given = given.edit(|session| {
-            session.label.clear();
+            session.label = Label::default();
             session.claim = Some(Seen::Known(gt_claim("witness", Some("a"), None)));
         });
         assert_eq!(given.says("a/witness"), "held: unknown");
@@ -155,7 +155,7 @@ fn s04_another_town_s_session_is_foreign_whatever_its_name() {
 
 #[test]
 fn a_label_that_is_no_marker_is_foreign() {
-    let given = town(TOWN).running("a/witness").edit(|session| session.label = "mine".to_owned());
+    let given = town(TOWN).running("a/witness").edit(|session| session.label = "mine".into());
     assert_eq!(given.says("a/witness"), "held: foreign");
 }
 

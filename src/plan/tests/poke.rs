@@ -16,7 +16,7 @@ fn quiet(seconds: u64) -> Given {
     let mut given = town(TOWN).running(MAX);
     let agent = given.sessions().last_mut().unwrap();
     agent.panes.last_mut().unwrap().activity = Some(Seen::Known(1));
-    let incarnation = agent.marker().unwrap().incarnation;
+    let incarnation = agent.marker().unwrap().incarnation.clone();
     let poked = Poked {
         incarnation,
         boot: at(NOW).boot,

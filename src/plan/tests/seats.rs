@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::builders::{Given, SERVER, address, life, other_town};
 use super::ownership::gt_claim;
 use super::worlds::POOL;
-use crate::model::{Address, Exit, Seen};
+use crate::model::{Address, Exit, Label, Seen};
 use crate::observed::{Claim, Life, Server};
 
 /// What a session may be of: the pool, where two of one rig are the likeliest, and what no file lists.
@@ -124,16 +124,19 @@ pub fn sit(given: Given, seat: &Seat) -> Given {
         session.panes[0].life = lives(seat.life, session.panes[0].pid);
         match seat.label {
             8 => {
-                session.label.clear();
+                session.label = Label::default();
                 session.claim = claim;
             }
-            9 => session.label = "no marker".to_owned(),
+            9 => session.label = "no marker".into(),
             _ => {}
         }
         if !seat.pane {
             session.panes[0].agent.clear();
         }
-        id = session.marker().map(|marker| (marker, session.id, session.panes[0].id, session.panes[0].pid));
+        id = session
+            .marker()
+            .cloned()
+            .map(|marker| (marker, session.id, session.panes[0].id, session.panes[0].pid));
     });
     match id {
         Some((marker, session, pane, pid)) if seat.remembered && marker.town == given.desired.town => given

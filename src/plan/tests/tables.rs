@@ -111,6 +111,7 @@ fn worlds() -> impl Strategy<Value = Given> {
                     since: ago(since + term.unwrap_or_default() + 60 * u64::from(term.is_some())),
                     term: term.map(ago),
                     kill: kill.map(ago),
+                    survived: kill.is_some(),
                 });
             }
             orphans.push(orphan);

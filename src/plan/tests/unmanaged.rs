@@ -2,7 +2,7 @@
 
 use super::builders::{Given, address, estop, files, of_files, steps, town};
 use crate::desired::HoldKind;
-use crate::model::Seen;
+use crate::model::{Label, Seen};
 use crate::plan::Decision;
 
 const TOWN: &str = "[rigs.a]\n[rigs.a.crew.max]";
@@ -34,9 +34,9 @@ fn prune_touches_nothing_that_is_not_ours() {
         .of_other_town("b/witness")
         .of_other_town("a/crew/joe")
         .running("b/refinery")
-        .edit(|session| session.label.clear())
+        .edit(|session| session.label = Label::default())
         .running("b/witness")
-        .edit(|session| session.label = "nonsense".to_owned());
+        .edit(|session| session.label = "nonsense".into());
     let plan = given.pruning().plan();
     assert_eq!(steps(&plan), Vec::<String>::new());
     assert_eq!(plan.unmanaged.len(), 4);

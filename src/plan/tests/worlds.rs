@@ -12,7 +12,7 @@ use super::employed::employ;
 use super::seats::{seat, sit};
 use crate::desired::{Desired, Hold, HoldKind, Object, Policy, Recipe};
 use crate::ledger::{Cause, Opening, ServerSeen, Start};
-use crate::model::{Address, Origin, Period, Ready, Seen, SpecHash, Why};
+use crate::model::{Address, Label, Origin, Period, Ready, Seen, SpecHash, Why};
 use crate::observed::{Screen, Server};
 use crate::town::files::town_toml::RestartPolicy;
 
@@ -129,7 +129,7 @@ pub fn any_world() -> impl Strategy<Value = Given> {
 fn open(given: &mut Given, screens: &[u8]) {
     let mut openings = BTreeMap::new();
     for (session, screen) in given.sessions().iter_mut().zip(screens) {
-        let Some(marker) = session.marker() else { continue };
+        let Some(marker) = session.marker().cloned() else { continue };
         let Some(pane) = session.panes.iter_mut().find(|pane| pane.agent == marker.incarnation.as_str())
         else {
             continue;
@@ -321,7 +321,7 @@ pub fn settled_world() -> impl Strategy<Value = Given> {
         for stranger in strangers {
             given = match stranger {
                 0 => given.of_other_town("b/witness"),
-                _ => given.running("c/witness").edit(|session| session.label.clear()),
+                _ => given.running("c/witness").edit(|session| session.label = Label::default()),
             };
             let name = format!("stranger-{}", given.sessions_count());
             given = given.edit(|session| session.name = name);

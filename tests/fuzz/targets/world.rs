@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use gtctl::machine::{
-    Call, CallError, Disk, FILE_SIZE_MAX, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Signal,
-    Socket, TmuxError,
+    Call, CallError, Disk, FILE_SIZE_MAX, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script,
+    Signal, Socket, TmuxError,
 };
 use gtctl::model::{BootId, ProcessId, Seen, Stamp, Why};
 
@@ -242,13 +242,7 @@ impl Machine for World {
         PathBuf::from("/tmp/tmux-0/default")
     }
 
-    async fn tmux(
-        &self,
-        _: &Socket,
-        _: &[&str],
-        _: Option<String>,
-        limit: Duration,
-    ) -> Result<Reply, TmuxError> {
+    async fn tmux(&self, _: &Socket, _: &Script, limit: Duration) -> Result<Reply, TmuxError> {
         self.replies.lock().unwrap().pop_front().ok_or(TmuxError::Timeout(limit))
     }
 
