@@ -1,6 +1,6 @@
 # The few things that people do with this project, each as one word.
 .DEFAULT_GOAL := help
-.PHONY: help build test chaos fuzz soak mutants demo clean
+.PHONY: help build test bench chaos fuzz soak mutants demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,11 @@ test: ## Install what the tests need, then check the format, the lints and all t
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	scripts/test
+
+bench: ## Print what gtctl takes on this machine, beside what gt's daemon does (BENCH_FULL=1: all sizes, ten idle minutes)
+	@scripts/prepare cargo tmux
+	cargo bench --locked --bench functions --bench recording
+	cargo bench --locked --bench table
 
 chaos: ## Hurt a town on a real tmux for ten minutes, and check its promises (GTCTL_SEED, GTCTL_CHAOS_SECONDS)
 	@scripts/prepare cargo tmux

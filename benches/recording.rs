@@ -5,30 +5,20 @@
 // A panic is how a measurement says that it measured nothing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+#[path = "inputs/mod.rs"]
+mod inputs;
+
 use std::time::{Duration, Instant};
 
-use gtctl::desired::{Desired, desire};
 use gtctl::ledger::Ledger;
 use gtctl::machine::ThisMachine;
-use gtctl::model::{BootId, IncarnationId, Marker, PaneId, ProcessId, Seen, SessionId, Stamp};
-use gtctl::observed::{Life, Observed, Pane, Place, Server, ServerUp, Session};
 use gtctl::plan::{Options, plan};
 use gtctl::report::recording::{Inputs, Recorder, read};
-use gtctl::town::files::read_all;
-use gtctl::town::locate::TownRoot;
+
+use inputs::{Between, desired, look};
 
 /// Passes of each kind.
 const PASSES: u32 = 200;
-
-/// What happens between two passes.
-#[derive(Clone, Copy)]
-enum Between {
-    Nothing,
-    OneDies,
-    AllIsNew,
-}
 
 fn main() {
     println!("objects  between two passes  plan() µs  recording µs  bytes a pass  bytes of all");
@@ -45,12 +35,8 @@ fn row(objects: u32, word: &str, between: Between) {
     let directory = tempfile::tempdir().unwrap();
     let town = directory.path().join("town");
     std::fs::create_dir(&town).unwrap();
-    let sessions: String =
-        (0..objects).map(|number| format!("[sessions.s{number}]\ncommand = ['agent', '--yes']\n")).collect();
-    std::fs::write(town.join("town.toml"), format!("{sessions}[limits]\nsessions = 10000\n")).unwrap();
     let disk = ThisMachine::new();
-    let files = read_all(&disk, &TownRoot::at(&town).unwrap()).unwrap();
-    let desired = desire(&files).unwrap();
+    let desired = desired(&town, objects);
     let recordings = directory.path().join("recordings");
     let start = jiff::Timestamp::from_second(1_700_000_000).unwrap();
     let mut recorder = Recorder::new(recordings.clone(), &town, 1, start, 1 << 30);
@@ -86,76 +72,4 @@ fn row(objects: u32, word: &str, between: Between) {
         "{objects:>7}  {word:<18}  {plan_us:>9}  {us:>12}  {:>12}  {whole:>12}",
         (size() - whole) / u64::from(PASSES - 1)
     );
-}
-
-/// Everything lives; one agent after the other is dead, or has lost its settled look.
-fn look(desired: &Desired, number: u32, between: Between) -> Observed {
-    let at = Stamp {
-        boot: BootId("boot".to_owned()),
-        since_boot: Duration::from_secs(100_000 + u64::from(number)),
-        wall: jiff::Timestamp::from_second(1_700_000_000 + i64::from(number)).unwrap(),
-    };
-    let place = || Place {
-        directory: Seen::Known(Some(PathBuf::from("/town"))),
-        program: Seen::Known(Some(PathBuf::from("/bin/agent"))),
-        path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
-    };
-    let count = u32::try_from(desired.objects.len()).unwrap();
-    let sessions = desired.objects.values().zip(0..).map(|(object, index)| {
-        let incarnation = IncarnationId::from_hex(&format!("{index:012x}")).unwrap();
-        let marker = Marker {
-            town: desired.town.clone(),
-            address: object.address.clone(),
-            incarnation: incarnation.clone(),
-        };
-        let pid = 1000 + i32::try_from(index).unwrap();
-        let dies = matches!(between, Between::OneDies) && index == number % count;
-        let life = if dies {
-            Life::Gone { exit: None }
-        } else {
-            Life::Running {
-                process: ProcessId { pid, start: 50 },
-                lived: Duration::from_secs(5000 + u64::from(number)),
-                bare_shell: Seen::Known(false),
-            }
-        };
-        Session {
-            id: SessionId(index),
-            name: object.recipe.session.clone(),
-            attached: if matches!(between, Between::AllIsNew) { number } else { 0 },
-            label: marker.to_string().into(),
-            spec: Some(object.spec.clone()),
-            panes: vec![Pane {
-                id: PaneId(index),
-                window: 0,
-                pid,
-                agent: incarnation.to_string(),
-                in_mode: false,
-                ending: None,
-                screen: None,
-                activity: None,
-                life: Seen::Known(life),
-            }],
-            claim: None,
-        }
-    });
-    Observed {
-        awake: Duration::from_secs(3600),
-        away: None,
-        work: BTreeMap::new(),
-        gt: None,
-        heartbeats: BTreeMap::new(),
-        at,
-        socket: "/tmp/tmux-1000/town".to_owned(),
-        server: Seen::Known(Server::Up(ServerUp {
-            id: ProcessId { pid: 100, start: 7 },
-            version: "3.4".to_owned(),
-            sessions: sessions.collect(),
-        })),
-        places: desired.objects.keys().map(|address| (address.clone(), place())).collect(),
-        past: BTreeMap::new(),
-        past_server: None,
-        low_memory: None,
-        orphans: None,
-    }
 }

@@ -1,13 +1,31 @@
 //! What somebody asked for: stops that stay, restarts of one life, nudges that wait.
 
-use super::builders::{Given, address, town};
+use super::builders::{Given, NOW, address, at, town};
 use crate::desired::HoldKind;
+use crate::ledger::AskedNudge;
 use crate::model::{IncarnationId, Reason};
 use crate::plan::State;
 
 const SCRIBE: &str = "sessions/scribe";
 const TOWN: &str =
     "[sessions.scribe]\ncommand = ['x']\n[sessions.other]\ncommand = ['x']\nafter = ['sessions/scribe']";
+
+impl Given {
+    /// Somebody asked to type something into it.
+    pub fn nudge(mut self, of: &str) -> Self {
+        let incarnation = self.incarnation_of(of);
+        self.ledger.nudges.push(AskedNudge {
+            address: address(of),
+            incarnation,
+            text: "go on".to_owned(),
+            by: "a test".to_owned(),
+            at: at(NOW - 1),
+            until: at(NOW + 60),
+            begun: false,
+        });
+        self
+    }
+}
 
 fn running() -> Given {
     town(TOWN).running(SCRIBE)

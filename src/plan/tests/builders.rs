@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::desired::{Desired, Hold, HoldKind, Watch, desire};
-use crate::ledger::{AskedNudge, AskedRestart, AskedStop, Beat, Cause, Ledger, Record};
+use crate::ledger::{AskedRestart, AskedStop, Beat, Cause, Ledger, Record};
 use crate::model::{
     Address, BootId, Evidence, Exit, Incarnation, IncarnationId, Label, Marker, Name, Origin, PaneId,
     ProcessId, Seen, SessionId, Stamp, TownId,
@@ -385,7 +385,7 @@ impl Given {
     }
 
     /// The life of it that its session carries, or one that is none.
-    fn incarnation_of(&self, of: &str) -> IncarnationId {
+    pub fn incarnation_of(&self, of: &str) -> IncarnationId {
         let of = address(of);
         let Seen::Known(Server::Up(up)) = &self.observed.server else {
             return IncarnationId::from_hex("abcdefabcdef").unwrap();
