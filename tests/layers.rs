@@ -299,6 +299,13 @@ fn s18_no_process_group_is_signalled_but_that_of_an_uncollected_child() {
 }
 
 #[test]
+fn every_program_that_a_controller_runs_is_counted() {
+    let begins = |file: &&File| file.room() != "cli" && file.without_tests().contains(".spawn()");
+    let makers: Vec<String> = files().iter().filter(begins).map(|file| file.path.clone()).collect();
+    assert_eq!(makers, ["machine/own.rs"], "what is begun elsewhere is missing in `gtctl cost`");
+}
+
+#[test]
 fn law_3_only_presence_makes_fences() {
     let makers: Vec<String> = files()
         .iter()

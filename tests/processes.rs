@@ -44,4 +44,5 @@ both![
     one_that_ends_while_it_is_looked_at_is_never_taken_for_another,
     what_has_ended_is_signalled_in_vain_and_that_is_no_error,
     there_is_memory,
+    what_a_process_takes_of_the_memory_is_known,
 ];

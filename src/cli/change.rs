@@ -123,7 +123,7 @@ pub async fn ask(context: &Context, change: Change) -> Result<(), Exit> {
             print::error(&format!("the controller refused it: {why}"), None);
             Err(Exit::Failed)
         }
-        Ok(Some(Answer::Status(_) | Answer::Reloaded(_)) | None) => {
+        Ok(Some(Answer::Status(_) | Answer::Cost(_) | Answer::Reloaded(_)) | None) => {
             print::error("the controller did not take it", Some("`gtctl status` shows whether it runs"));
             Err(Exit::Failed)
         }

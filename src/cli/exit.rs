@@ -11,7 +11,7 @@ pub enum Exit {
     Failed,
     /// `status`, `doctor`: it cannot be told. `nudge`: nothing shows whether the agent took it. `plan --detailed-exitcode`: there is something to do. `replay`: some plans differ.
     Unknown,
-    /// `controller status`, `controller reload`: no controller of gtctl runs.
+    /// `controller status`, `controller reload`, `cost`: no controller of gtctl runs.
     NotRunning,
     /// There is no such object, rig, recording or pass.
     NotFound,
@@ -39,7 +39,7 @@ Exit codes:
    0  done; all is as wanted
    1  something failed; status: not all is as wanted; doctor: something is wrong; simulate: something never comes up
    2  status, doctor, nudge: cannot tell; plan --detailed-exitcode: there is something to do; replay: some plans differ
-   3  controller status, controller reload: no controller of gtctl runs
+   3  controller status, controller reload, cost: no controller of gtctl runs
    4  no such object, rig, recording or pass
    5  done, but something is held for a reason that no file asked for
    6  the files are wrong or missing

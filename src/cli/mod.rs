@@ -5,6 +5,7 @@ mod change;
 mod confirm;
 mod context;
 mod controller;
+mod cost;
 mod doctor;
 mod end_with_parent;
 mod events;
@@ -72,6 +73,8 @@ enum Verb {
     Plan(reconcile::PlanArguments),
     /// Keep the town for ever: reconcile whenever something changes (here, or in the background: start)
     Controller(controller::Arguments),
+    /// Print what the running controller costs: time, CPU, programs, memory
+    Cost,
     /// Show how every object, or one, stands
     Status(status::Arguments),
     /// Explain why an object is as it is, and what was done to it
@@ -162,6 +165,7 @@ async fn dispatch(cli: Cli) -> Exit {
         Verb::Reconcile(arguments) => reconcile::run(&context, &arguments).await,
         Verb::Plan(arguments) => reconcile::plan(&context, arguments.options()).await,
         Verb::Controller(arguments) => controller::run(&context, &arguments, verbose).await,
+        Verb::Cost => cost::run(&context).await,
         Verb::Status(arguments) => status::run(&context, &arguments).await,
         Verb::Why(arguments) => why::run(&context, &arguments).await,
         Verb::Events(arguments) => events::run(&context, &arguments).await,

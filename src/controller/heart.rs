@@ -6,7 +6,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cost::{Cost, PassCost, Passes};
 use super::socket::Status;
+use crate::machine::Machine;
 use crate::model::Period;
 
 /// How often one round of the loop waits for tmux at the most: a pass looks twice if tmux needs a poke, and each look asks up to three times.
@@ -27,6 +29,8 @@ pub struct Heart(Mutex<Beat>);
 #[derive(Debug)]
 struct Beat {
     status: Status,
+    /// What the last passes cost.
+    passes: Passes,
     /// When the last pass was completed.
     passed: Option<Instant>,
     /// Since when the loop is at work, or rests.
@@ -38,7 +42,8 @@ struct Beat {
 impl Heart {
     /// The heart of a loop that begins now.
     pub fn new(status: Status, round_max: Duration) -> Self {
-        Self(Mutex::new(Beat { status, passed: None, since: Instant::now(), allowed: round_max }))
+        let (passes, since) = (Passes::default(), Instant::now());
+        Self(Mutex::new(Beat { status, passes, passed: None, since, allowed: round_max }))
     }
 
     /// The loop has woken, and may be at work for so long.
@@ -47,14 +52,15 @@ impl Heart {
         (beat.since, beat.allowed) = (Instant::now(), round_max);
     }
 
-    /// A pass is complete; which tmux server it saw, in words.
-    pub fn passed(&self, took: Duration, server: String) {
+    /// A pass is complete; what it cost, and which tmux server it saw, in words.
+    pub fn passed(&self, cost: PassCost, server: String) {
         let mut beat = self.beat();
         beat.passed = Some(Instant::now());
         beat.status.passes += 1;
         beat.status.server = server;
         beat.status.last_pass = Some(jiff::Timestamp::now());
-        beat.status.last_pass_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        beat.status.last_pass_ms = u64::try_from(cost.took().as_millis()).unwrap_or(u64::MAX);
+        beat.passes.push(cost);
     }
 
     /// The loop rests for `pause`, and then wakes within `slack`.
@@ -82,6 +88,12 @@ impl Heart {
         }
     }
 
+    /// What the controller costs, which is this process on this machine. Its loop need not come round for that.
+    pub fn cost(&self, machine: &impl Machine) -> Cost {
+        let beat = self.beat();
+        Cost::of(machine, &beat.status, beat.passes.summary())
+    }
+
     /// A loop that panicked while it told something has ended the process anyway.
     fn beat(&self) -> MutexGuard<'_, Beat> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,7 +116,7 @@ mod tests {
             let heart = heart(round);
             std::thread::sleep(Duration::from_millis(1));
             assert_eq!(heart.status().late, is_late, "before its first pass");
-            heart.passed(Duration::from_millis(3), String::new());
+            heart.passed(PassCost::of(Duration::from_millis(3)), String::new());
             heart.rest(Duration::ZERO, round);
             std::thread::sleep(Duration::from_millis(1));
             assert_eq!(heart.status().late, is_late, "at rest");

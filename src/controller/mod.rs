@@ -8,6 +8,7 @@ mod beads;
 mod boot;
 mod config;
 mod convoys;
+pub mod cost;
 mod ear;
 mod feed;
 mod hearing;

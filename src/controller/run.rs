@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -12,6 +12,7 @@ use tokio::task::{Id, JoinSet};
 use super::asking::{self, Answered};
 use super::beads::Due;
 use super::boot::BootStatus;
+use super::cost::Used;
 use super::ear::Ear;
 use super::heart::{Heart, round_max};
 use super::lifecycle::DaemonFiles;
@@ -130,7 +131,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     };
     let slack = round_max(reconciler.desired().policy.controller.tmux_timeout);
     let heart = Arc::new(Heart::new(Status::starting(), slack));
-    let socket = ControlSocket::listen(&root, to, heart.clone());
+    let socket = ControlSocket::listen(&root, to, heart.clone(), reconciler.world.machine.clone());
     if let Err(error) = &socket {
         tracing::warn!(%error, "the control socket cannot be opened; whatever asks the controller needs it");
     }
@@ -252,7 +253,7 @@ impl<M: Machine> Controller<M> {
 
     /// Look, learn, act, listen.
     async fn pass(&mut self) -> Pass {
-        let begun = Instant::now();
+        let begun = Used::now(&self.reconciler.world.machine);
         let mut pass = self.reconciler.look_well().await;
         self.reconciler.learn(&pass);
         // Of so many deaths that the plan should have known of them.
@@ -275,7 +276,8 @@ impl<M: Machine> Controller<M> {
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
-        self.heart.passed(begun.elapsed(), text::server(&pass.observed));
+        let cost = begun.pass_until_now(&self.reconciler.world.machine);
+        self.heart.passed(cost, text::server(&pass.observed));
         pass
     }
 
@@ -375,6 +377,7 @@ impl<M: Machine> Controller<M> {
                 objects: json::objects(&pass.plan, self.reconciler.ledger(), &pass.observed.at, None),
                 ..self.heart.status()
             }),
+            Request::Cost => Answer::Cost(self.heart.cost(&self.reconciler.world.machine)),
             Request::Reload => Answer::Reloaded(self.reload()),
             Request::Look => Answer::Done { objects: Vec::new() },
             Request::Change(change) => match requests::apply(&mut self.reconciler, &change) {
@@ -385,7 +388,7 @@ impl<M: Machine> Controller<M> {
         let wake = match &answer {
             Answer::Done { .. } => Wake::Read,
             Answer::Reloaded(_) => Wake::Look,
-            Answer::Status(_) | Answer::Invalid { .. } => Wake::Answered,
+            Answer::Status(_) | Answer::Cost(_) | Answer::Invalid { .. } => Wake::Answered,
         };
         // Whoever asked may have gone away.
         let _ = to.send(answer);

@@ -14,8 +14,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cost::Cost;
 use super::heart::Heart;
 use super::requests::Change;
+use crate::machine::Machine;
 use crate::model::Address;
 use crate::town::TownRoot;
 
@@ -46,6 +48,8 @@ const PATH_LENGTH_MAX: usize = 107;
 pub enum Request {
     /// How it is.
     Status,
+    /// What it costs.
+    Cost,
     /// Look now.
     Look,
     /// Read the files again now, and say what has changed.
@@ -61,6 +65,8 @@ pub enum Request {
 pub enum Answer {
     /// How it is.
     Status(Status),
+    /// What it costs.
+    Cost(Cost),
     /// Done; the objects that it concerned.
     Done {
         /// Which.
@@ -157,10 +163,11 @@ pub struct ControlSocket {
 
 impl ControlSocket {
     /// Listens, and passes what is asked to `asked`. Only for the holder of the lock: what an earlier controller left is replaced.
-    pub fn listen(
+    pub fn listen<M: Machine>(
         root: &TownRoot,
         asked: mpsc::UnboundedSender<Asked>,
         heart: Arc<Heart>,
+        machine: M,
     ) -> io::Result<Self> {
         let directory = root.gtctl_dir();
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
@@ -177,7 +184,7 @@ impl ControlSocket {
         std::thread::Builder::new().name("socket".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, &asked, &heart) => {}
+                    () = accept(listener, &asked, &heart, &machine) => {}
                     _ = stopped => {}
                 }
             });
@@ -200,10 +207,11 @@ impl Drop for ControlSocket {
     }
 }
 
-async fn accept(
+async fn accept<M: Machine>(
     listener: std::os::unix::net::UnixListener,
     asked: &mpsc::UnboundedSender<Asked>,
     heart: &Arc<Heart>,
+    machine: &M,
 ) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
@@ -216,7 +224,7 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, _)) => {
                 // A client that connects and says nothing must not hold a descriptor for ever.
-                let serving = serve(stream, asked.clone(), heart.clone());
+                let serving = serve(stream, asked.clone(), heart.clone(), machine.clone());
                 tokio::spawn(tokio::time::timeout(ANSWER_WITHIN * 2, serving));
             }
             Err(error) => {
@@ -227,7 +235,12 @@ async fn accept(
     }
 }
 
-async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>, heart: Arc<Heart>) {
+async fn serve<M: Machine>(
+    stream: UnixStream,
+    asked: mpsc::UnboundedSender<Asked>,
+    heart: Arc<Heart>,
+    machine: M,
+) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LINE_SIZE_MAX));
@@ -237,15 +250,20 @@ async fn serve(stream: UnixStream, asked: mpsc::UnboundedSender<Asked>, heart: A
     let answer = match serde_json::from_str::<Request>(&line) {
         Err(error) => Answer::Invalid { why: error.to_string() },
         Ok(request) => {
-            let wants_status = request == Request::Status;
+            // What can be told without the loop, if that does not tell it in time.
+            let without_loop: Option<&(dyn Fn() -> Answer + Sync)> = match request {
+                Request::Status => Some(&|| Answer::Status(heart.status())),
+                Request::Cost => Some(&|| Answer::Cost(heart.cost(&machine))),
+                Request::Look | Request::Reload | Request::Change(_) => None,
+            };
             let (to, from) = oneshot::channel();
             if asked.send((request, to)).is_err() {
                 return;
             }
-            let answer = if wants_status {
+            let answer = if let Some(tell) = without_loop {
                 match tokio::time::timeout(LOOP_WITHIN, from).await {
                     Ok(answer) => answer,
-                    Err(_) => Ok(Answer::Status(heart.status())),
+                    Err(_) => Ok(tell()),
                 }
             } else {
                 // What is asked by somebody who has given up is not done: they may have asked again.

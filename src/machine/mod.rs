@@ -6,6 +6,7 @@
 mod control;
 mod disk;
 pub mod ending;
+mod own;
 pub mod processes;
 mod program;
 mod this;
@@ -30,6 +31,9 @@ pub use version::{VERSION_MIN, VERSION_OF_SAFE_CONTROL, Version};
 
 /// What a program that may become a control client is started with; the client's own command line follows.
 pub const LAUNCH: &[&str] = &["end-with-parent"];
+
+/// Why a machine does not tell what gtctl costs.
+const NOT_MEASURED: &str = "this machine does not measure what gtctl costs";
 
 /// A file that is locked for as long as this lives.
 #[derive(Debug)]
@@ -86,6 +90,26 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
 
     /// How much memory programs can still have without others being swapped out, in MiB (`MemAvailable` of `/proc/meminfo`).
     fn memory_available(&self) -> Seen<u64>;
+
+    /// How much CPU time this very program has used since it began: all its threads, user and system.
+    fn cpu_used(&self) -> Seen<Duration> {
+        Seen::unknown(NOT_MEASURED)
+    }
+
+    /// How much CPU time the programs have used that it has run, and what they have run and waited for; those that have not ended are not counted yet.
+    fn cpu_of_programs(&self) -> Seen<Duration> {
+        Seen::unknown(NOT_MEASURED)
+    }
+
+    /// How many programs it has run.
+    fn programs_run(&self) -> Seen<u64> {
+        Seen::unknown(NOT_MEASURED)
+    }
+
+    /// How much memory it has in use, in bytes: what is resident, with what it shares.
+    fn memory_used(&self) -> Seen<u64> {
+        Seen::unknown(NOT_MEASURED)
+    }
 
     /// The process with this pid; `Known(None)` if there is none.
     fn find(&self, pid: i32) -> Seen<Option<Found>>;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::Reply;
 use super::ending::{self, Ending};
+use super::own;
 use super::processes::{self, Observe};
 use super::tmux::{IDENTITY, NOT_FOR_A_SERVER};
 use crate::model::{Period, Seen};
@@ -108,10 +109,11 @@ pub async fn run(call: &Call) -> Result<Reply, CallError> {
     }
     command.envs(call.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.process_group(0).kill_on_drop(true).spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => CallError::NotFound(program.clone()),
-        _ => failed(error),
-    })?;
+    let child =
+        own::start(command.process_group(0).kill_on_drop(true)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => CallError::NotFound(program.clone()),
+            _ => failed(error),
+        })?;
     let mut child = Running(child);
     let result = match timeout(call.limit, converse(&mut child, call)).await {
         Err(_) => Err(CallError::Timeout { program: program.clone(), limit: call.limit }),

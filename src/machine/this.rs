@@ -15,7 +15,7 @@ use super::ending::{self, Ending};
 use super::processes::{self, Observe};
 use super::{
     Call, CallError, Disk, FileLock, Found, Listed, Machine, Part, ReadError, Reply, Script, Signal, Socket,
-    TmuxError, Version, disk, program, tmux,
+    TmuxError, Version, disk, own, program, tmux,
 };
 use crate::model::{BootId, ProcessId, Seen, Stamp, TownId, Why};
 
@@ -157,7 +157,7 @@ impl Machine for ThisMachine {
     }
 
     fn own_pid(&self) -> i32 {
-        rustix::process::getpid().as_raw_pid()
+        own::pid()
     }
 
     fn started(&self, id: ProcessId) -> Duration {
@@ -166,6 +166,22 @@ impl Machine for ThisMachine {
 
     fn memory_available(&self) -> Seen<u64> {
         processes::HERE.memory_available()
+    }
+
+    fn cpu_used(&self) -> Seen<Duration> {
+        Seen::Known(own::cpu_used())
+    }
+
+    fn cpu_of_programs(&self) -> Seen<Duration> {
+        own::cpu_of_programs()
+    }
+
+    fn programs_run(&self) -> Seen<u64> {
+        Seen::Known(own::programs_run())
+    }
+
+    fn memory_used(&self) -> Seen<u64> {
+        own::memory_used()
     }
 
     fn find(&self, pid: i32) -> Seen<Option<Found>> {

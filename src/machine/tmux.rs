@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::own;
+
 /// More output than this is not an answer to anything gtctl asks.
 const OUTPUT_SIZE_MAX: u64 = 64 * 1024 * 1024;
 
@@ -192,7 +194,7 @@ async fn run(mut command: Command, input: Option<String>, timeout: Duration) -> 
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| match error.kind() {
+    let mut child = own::start(&mut command).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             TmuxError::NotInstalled { path: std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned()) }
         }

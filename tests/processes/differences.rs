@@ -76,6 +76,23 @@ fn only_linux_tells_of_sockets_open_files_locks_and_control_groups() {
 }
 
 #[test]
+fn only_linux_tells_what_children_have_used() {
+    let own = i32::try_from(std::process::id()).unwrap();
+    let used = || match Linux.cpu_of_children(own) {
+        Seen::Known(Some(length)) => length,
+        other => panic!("{other:?}"),
+    };
+    let before = used();
+    let busy = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    assert!(std::process::Command::new("sh").args(["-c", busy]).status().unwrap().success());
+    // Some hundreds of milliseconds of work, told in ticks of ten.
+    let worked = used() - before;
+    assert!(worked >= Duration::from_millis(20), "{worked:?}");
+    assert_eq!(Linux.cpu_of_children(i32::MAX), Seen::Known(None));
+    assert!(is_unknown(&Portable.cpu_of_children(own)));
+}
+
+#[test]
 fn law_1_an_environment_and_arguments_that_are_not_there_may_be_hidden() {
     let mut without = std::process::Command::new("sleep");
     let one = Fellow::running(without.arg("1000").env_clear());

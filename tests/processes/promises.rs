@@ -294,3 +294,24 @@ pub async fn there_is_memory(eye: impl Observe, _: impl Ending) {
     let Seen::Known(mebibytes) = eye.memory_available() else { panic!("it is known") };
     assert!((1..1 << 24).contains(&mebibytes), "{mebibytes} MiB");
 }
+
+pub async fn what_a_process_takes_of_the_memory_is_known(eye: impl Observe, _: impl Ending) {
+    const MORE: usize = 64 << 20;
+    let own = i32::try_from(std::process::id()).unwrap();
+    let memory = || match eye.memory(own) {
+        Seen::Known(Some(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    };
+    let before = memory();
+    let held = vec![1_u8; MORE];
+    let with = memory();
+    // Other tests of this process take and give as well, but far less.
+    let (least, most) = (MORE as u64 / 2, MORE as u64 * 2);
+    assert!((before + least..before + most).contains(&with), "{before} and then {with}");
+    drop(held);
+    let mut one = Fellow::sleeping();
+    assert!(matches!(eye.memory(one.pid()), Seen::Known(Some(bytes)) if bytes > 0));
+    one.end();
+    one.collect();
+    assert_eq!(eye.memory(one.pid()), Seen::Known(None));
+}

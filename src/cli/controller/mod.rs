@@ -20,7 +20,7 @@ use crate::controller::run::{Left, run as keep_for_ever};
 use crate::machine::ThisMachine;
 use crate::plan::Options;
 
-pub use who::{Controller, controller, last_pass};
+pub use who::{Controller, controller, last_pass, not_answered};
 
 /// Arguments of `controller`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use crate::cli::print;
 use crate::controller::socket::{self, Answer, Reloaded, Request};
 use crate::report::json::FORMAT_VERSION;
 
-use super::who::{Controller, controller};
+use super::who::not_answered;
 
 /// Lets the controller read the files again, and says what has changed by that, or what is wrong with them.
 pub async fn run(context: &Context) -> Result<Exit, Exit> {
@@ -21,30 +21,12 @@ pub async fn run(context: &Context) -> Result<Exit, Exit> {
             );
             Err(Exit::Failed)
         }
-        Ok(Some(Answer::Status(_) | Answer::Done { .. })) => {
+        Ok(Some(Answer::Status(_) | Answer::Cost(_) | Answer::Done { .. })) => {
             print::error("the controller answered something else", None);
             Err(Exit::Failed)
         }
-        answer => {
-            let acts = match controller(context).await {
-                Controller::None => Some(String::new()),
-                Controller::Other(other) => Some(format!("; {} acts on this town", other.named())),
-                Controller::Running(_) | Controller::Silent(_) | Controller::Unknown(_) => None,
-            };
-            if let Some(acts) = acts {
-                print::error(
-                    &format!("no controller of gtctl runs{acts}"),
-                    Some("`gtctl controller start` starts one"),
-                );
-                return Err(Exit::NotRunning);
-            }
-            let why = answer.err().map_or_else(String::new, |error| format!(": {error}"));
-            print::error(
-                &format!("the controller did not answer{why}"),
-                Some("`gtctl controller status` shows how it is"),
-            );
-            Err(Exit::Failed)
-        }
+        Ok(None) => Err(not_answered(context, None).await),
+        Err(error) => Err(not_answered(context, Some(error)).await),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::print;
 use crate::controller::holder::{Holder, Other, Running, holder};
 use crate::controller::socket::{self, Answer, Request, Status};
 use crate::machine::ThisMachine;
@@ -36,6 +38,28 @@ pub async fn controller(context: &Context) -> Controller {
         Ok(Holder::Nobody) => Controller::None,
         Err(why) => Controller::Unknown(why),
     }
+}
+
+/// Says why a question to the controller was not answered: there is none, or it does not answer; the error, if there was one.
+pub async fn not_answered(context: &Context, error: Option<std::io::Error>) -> Exit {
+    let acts = match controller(context).await {
+        Controller::None => Some(String::new()),
+        Controller::Other(other) => Some(format!("; {} acts on this town", other.named())),
+        Controller::Running(_) | Controller::Silent(_) | Controller::Unknown(_) => None,
+    };
+    if let Some(acts) = acts {
+        print::error(
+            &format!("no controller of gtctl runs{acts}"),
+            Some("`gtctl controller start` starts one"),
+        );
+        return Exit::NotRunning;
+    }
+    let why = error.map_or_else(String::new, |error| format!(": {error}"));
+    print::error(
+        &format!("the controller did not answer{why}"),
+        Some("`gtctl controller status` shows how it is"),
+    );
+    Exit::Failed
 }
 
 impl Controller {

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::blocks::{Blocks, Heard};
 use super::kept::Keeper;
+use crate::machine::own;
 use crate::machine::tmux::{Reply, Script, Socket, TmuxError, clean};
 
 /// A client that answers. When this is dropped, its process is killed.
@@ -51,7 +52,7 @@ impl Client {
         command.args([";", "set-option", "-t", &target, "@gtctl", &keeper.label()]);
         command.current_dir(Path::new("/"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut child = command.spawn()?;
+        let mut child = own::start(&mut command)?;
         let input = child.stdin.take().ok_or_else(|| io::Error::other("it has no input"))?;
         let (questions, asked) = unbounded_channel();
         let (to_write, written) = unbounded_channel();

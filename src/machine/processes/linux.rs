@@ -14,7 +14,7 @@ use std::time::Duration;
 use procfs::process::{FDTarget, Process, Stat};
 use procfs::{Current, FromRead, Meminfo, ProcError, ProcResult};
 
-use super::{Found, Listed, MEBIBYTE, Observe, of_names};
+use super::{Found, KIBIBYTE, Listed, MEBIBYTE, Observe, of_names};
 use crate::model::{ProcessId, Seen, Why};
 
 /// Reads `/proc`.
@@ -202,6 +202,21 @@ impl Observe for Linux {
             Ok(_) => Seen::unknown("this kernel does not tell how much memory is available"),
             Err(error) => Seen::Unknown(Why::of(&error)),
         }
+    }
+
+    /// VmRSS. One that has ended has none.
+    fn memory(&self, pid: i32) -> Seen<Option<u64>> {
+        let status = answer(Process::new(pid).and_then(|process| process.status()));
+        status.map(|status| status.and_then(|status| status.vmrss).map(|kibibytes| kibibytes * KIBIBYTE))
+    }
+
+    /// In ticks of 10 ms, of the sum: what each child has used is added up in full.
+    fn cpu_of_children(&self, pid: i32) -> Seen<Option<Duration>> {
+        let ticks = |stat: Stat| u64::try_from(stat.cutime.saturating_add(stat.cstime)).unwrap_or_default();
+        let length = |ticks: u64| {
+            Duration::from_millis(ticks.saturating_mul(1000) / procfs::ticks_per_second().max(1))
+        };
+        answer(stat(pid)).map(|stat| stat.map(ticks).map(length))
     }
 }
 

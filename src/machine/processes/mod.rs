@@ -123,12 +123,22 @@ pub trait Observe: Copy + Send + Sync + 'static {
     /// How much memory processes can still have without others being swapped out, in MiB.
     fn memory_available(&self) -> Seen<u64>;
 
+    /// How much memory a process has in use, in bytes: what is resident, with what it shares; `Known(None)` if it is gone.
+    fn memory(&self, pid: i32) -> Seen<Option<u64>>;
+
+    /// How much CPU time the children of a process have used that it has collected, with theirs; `Known(None)` if it is gone.
+    fn cpu_of_children(&self, _pid: i32) -> Seen<Option<Duration>> {
+        Seen::unknown("this system does not tell what CPU time the children of a process have used")
+    }
+
     /// Whether this very process lives: same pid, same start time, not ended.
     fn is_alive(&self, id: ProcessId) -> Seen<bool> {
         self.find(id.pid).map(|found| found.is_some_and(|found| found.id == id && !found.zombie))
     }
 }
 
+#[cfg(target_os = "linux")]
+const KIBIBYTE: u64 = 1024;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Of the lines of an environment, what was asked for. A name that is there twice has the value that `getenv` finds, the first one.

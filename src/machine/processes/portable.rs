@@ -310,6 +310,12 @@ impl Observe for Portable {
             bytes => Seen::Known(bytes / MEBIBYTE),
         }
     }
+
+    fn memory(&self, pid: i32) -> Seen<Option<u64>> {
+        look_living(pid, ProcessRefreshKind::nothing().with_memory(), |row| {
+            Some(row.process.memory()).filter(|bytes| *bytes > 0).map(Seen::Known)
+        })
+    }
 }
 
 /// Like [`look_at`], and one that has ended and waits to be collected is gone: it runs nothing any more.
