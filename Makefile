@@ -28,10 +28,11 @@ fuzz: ## Fuzz every parser, guided by coverage, for FUZZ_SECONDS each (60)
 	@scripts/prepare cargo cxx
 	@scripts/fuzz
 
-soak: ## Run a million simulated worlds, explore all small ones, and hold the simulated tmux against the real one for 100,000 steps
+soak: ## Run a million simulated worlds, explore all small ones, hold the simulated tmux against the real one for 100,000 steps, make 10,000 passes
 	@scripts/prepare cargo tmux
 	GTCTL_RUNS=$${GTCTL_RUNS:-1000000} GTCTL_STEPS=$${GTCTL_STEPS:-100000} \
 		cargo test --profile soak --locked --test simulation --test crash_points --test conformance -- --nocapture
+	GTCTL_PASSES=$${GTCTL_PASSES:-10000} cargo test --profile soak --locked --test cost s113 -- --nocapture
 	# One space at a time: each takes up to 14 GB.
 	GTCTL_STATES=$${GTCTL_STATES:-430000} \
 		cargo test --profile soak --locked --test exhaustive -- --nocapture --test-threads=1

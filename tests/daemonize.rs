@@ -265,6 +265,12 @@ fn s63_a_loop_that_is_stuck_is_told_as_late() {
     assert!(status["controller"]["last-pass-ago-ms"].as_u64().unwrap() > 5_000, "{status:#}");
     assert_eq!(status["controller"]["answers"], true, "its socket does");
 
+    // What it costs can still be asked, and it does not come round for that.
+    let passes = |value: &Value| value["passes"].as_u64().unwrap();
+    let cost: Value = serde_json::from_str(&town.gtctl(&["cost", "-o", "json"]).exits(0).stdout).unwrap();
+    assert!(cost["memory-bytes"].as_u64().unwrap() > 0, "{cost:#}");
+    assert_eq!(passes(&cost), passes(&status["controller"]));
+
     // It does not hear TERM either, and can be replaced all the same: no agent notices.
     controller(&town, &["stop", "--timeout", "500ms"]).exits(1).says("has not ended");
     controller(&town, &["stop", "--timeout", "500ms", "--kill"]).exits(0).says("was killed");
