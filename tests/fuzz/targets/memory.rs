@@ -106,6 +106,7 @@ pub const EVENT_WORDS: &[&str] = &[
 pub const REQUEST_WORDS: &[&str] = &[
     "\"verb\"",
     "\"status\"",
+    "\"cost\"",
     "\"look\"",
     "\"reset-backoff\"",
     "\"forget-file\"",
@@ -127,6 +128,10 @@ pub const REQUEST_WORDS: &[&str] = &[
 pub const ANSWER_WORDS: &[&str] = &[
     "\"answer\"",
     "\"status\"",
+    "\"cost\"",
+    "{\"known\":1}",
+    "{\"unknown\":\"\"}",
+    "\"last\"",
     "\"done\"",
     "\"invalid\"",
     "\"objects\"",
