@@ -47,6 +47,9 @@ enum Wake {
     Leave(&'static str),
 }
 
+/// The longest rest between two passes that something was heard for.
+const REST_MAX: Duration = Duration::from_millis(100);
+
 /// How long tmux gets to let go of the controller's client.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -92,6 +95,8 @@ struct Controller<M: Machine> {
     boot: BootStatus,
     heart: Arc<Heart>,
     rhythm: Rhythm,
+    /// When the next pass may be, if it is for something that was heard: after a long one there is a rest as long.
+    rested: Instant,
 }
 
 /// Everything that can wake it, besides its own actions.
@@ -164,6 +169,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         boot: BootStatus::new(&root),
         heart,
         rhythm,
+        rested: Instant::now(),
     };
     let left = controller.keep(outside, lock).await;
     supervisor::stopping();
@@ -229,7 +235,14 @@ impl<M: Machine> Controller<M> {
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
-            // One pass answers everything that has happened so far.
+            // One pass answers everything that has happened so far. Where passes take long, it waits a little for what comes with it: a pass for each of a
+            // thousand starts would take minutes.
+            if matches!(wake, Wake::Look | Wake::Outcome) {
+                tokio::time::sleep_until(self.rested.into()).await;
+            }
+            while let Some(joined) = self.under_way.try_join_next_with_id() {
+                self.note(joined);
+            }
             while outside.deaths.try_recv().is_ok() {}
             match wake {
                 Wake::Leave(signal) => {
@@ -275,7 +288,9 @@ impl<M: Machine> Controller<M> {
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
-        self.heart.passed(begun.elapsed(), text::server(&pass.observed));
+        let took = begun.elapsed();
+        self.rested = Instant::now() + took.min(REST_MAX);
+        self.heart.passed(took, text::server(&pass.observed));
         pass
     }
 
