@@ -42,9 +42,8 @@ fn made_for_clients(town: &TestTown) -> usize {
 fn pass(town: &TestTown, controller: &RunningController<'_>) {
     let count = || {
         let ran = town.gtctl(&["controller", "status", "-o", "json"]);
-        let status: serde_json::Value =
-            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
-        status["controller"]["passes"].as_u64().unwrap_or_else(|| panic!("{ran}"))
+        let status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("its status is JSON");
+        status["controller"]["passes"].as_u64().expect("it counts its passes")
     };
     let before = count();
     controller.signal(Signal::HUP);

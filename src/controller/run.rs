@@ -267,11 +267,11 @@ impl<M: Machine> Controller<M> {
     async fn pass(&mut self) -> Pass {
         let begun = Instant::now();
         let mut pass = self.reconciler.look_well().await;
-        self.reconciler.learn(&pass);
+        self.reconciler.learn_before_commit(&pass);
         // Of so many deaths that the plan should have known of them.
         if self.reconciler.take_braked() {
             pass = self.reconciler.look_well().await;
-            self.reconciler.learn(&pass);
+            self.reconciler.learn_before_commit(&pass);
         }
         if let Err(error) = self.boot.follow(&pass) {
             tracing::warn!(%error, "boot's status cannot be written");
