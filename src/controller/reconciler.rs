@@ -209,6 +209,21 @@ impl<W: World> Reconciler<W> {
 
     /// Learns from a look: which lives there are, which server, which files. Tells what is new, and writes the ledger if it changed.
     pub fn learn(&mut self, pass: &Pass) {
+        self.learn_for_now(pass);
+        self.memory.save(self.world.disk());
+    }
+
+    /// Learns from a look before its steps are prepared: [`commit`](Self::commit) writes the ledger, once for both.
+    pub fn learn_before_commit(&mut self, pass: &Pass) {
+        self.learn_for_now(pass);
+        // One that could not be read is read again before anything is added to it.
+        if self.ledger().trouble.is_some() {
+            self.memory.save(self.world.disk());
+        }
+    }
+
+    /// Learns from a look. What is learnt is lost with this process unless it is written.
+    fn learn_for_now(&mut self, pass: &Pass) {
         self.keep_record(pass);
         let now = &pass.observed.at;
         let in_sight = |verdict: &Verdict| {
@@ -267,7 +282,6 @@ impl<W: World> Reconciler<W> {
             // What was approved is not wanted any more; the next mistake needs its own approval.
             self.memory.lasting().approvals.clear();
         }
-        self.memory.save(self.world.disk());
         self.news.of_pass(self.world.disk(), pass);
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -47,6 +47,9 @@ enum Wake {
     /// It is to end.
     Leave(&'static str),
 }
+
+/// The longest rest between two passes that something was heard for.
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// How long tmux gets to let go of the controller's client.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -93,6 +96,8 @@ struct Controller<M: Machine> {
     boot: BootStatus,
     heart: Arc<Heart>,
     rhythm: Rhythm,
+    /// When the next pass may be, if it is for something that was heard: after a long one there is a rest as long.
+    rested: Instant,
 }
 
 /// Everything that can wake it, besides its own actions.
@@ -165,6 +170,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
         boot: BootStatus::new(&root),
         heart,
         rhythm,
+        rested: Instant::now(),
     };
     let left = controller.keep(outside, lock).await;
     supervisor::stopping();
@@ -230,7 +236,14 @@ impl<M: Machine> Controller<M> {
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
-            // One pass answers everything that has happened so far.
+            // One pass answers everything that has happened so far. Where passes take long, it waits a little for what comes with it: a pass for each of a
+            // thousand starts would take minutes.
+            if matches!(wake, Wake::Look | Wake::Outcome) {
+                tokio::time::sleep_until(self.rested.into()).await;
+            }
+            while let Some(joined) = self.under_way.try_join_next_with_id() {
+                self.note(joined);
+            }
             while outside.deaths.try_recv().is_ok() {}
             match wake {
                 Wake::Leave(signal) => {
@@ -255,11 +268,11 @@ impl<M: Machine> Controller<M> {
     async fn pass(&mut self) -> Pass {
         let begun = Used::now(&self.reconciler.world.machine);
         let mut pass = self.reconciler.look_well().await;
-        self.reconciler.learn(&pass);
+        self.reconciler.learn_before_commit(&pass);
         // Of so many deaths that the plan should have known of them.
         if self.reconciler.take_braked() {
             pass = self.reconciler.look_well().await;
-            self.reconciler.learn(&pass);
+            self.reconciler.learn_before_commit(&pass);
         }
         if let Err(error) = self.boot.follow(&pass) {
             tracing::warn!(%error, "boot's status cannot be written");
@@ -277,6 +290,7 @@ impl<M: Machine> Controller<M> {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);
         }
         let cost = begun.pass_until_now(&self.reconciler.world.machine);
+        self.rested = Instant::now() + cost.took().min(REST_MAX);
         self.heart.passed(cost, text::server(&pass.observed));
         pass
     }

@@ -40,4 +40,4 @@ impl<M: Machine> World for Host<M> {
 }
 
 /// How long tmux gets to collect its children after a poke.
-const AFTER_POKE: Duration = Duration::from_millis(5);
+const AFTER_POKE: Duration = Duration::from_millis(2);

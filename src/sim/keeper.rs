@@ -317,7 +317,7 @@ impl Keeper {
     }
 
     fn passed(&mut self, mut reconciler: SimReconciler, pass: Pass) -> Stepped {
-        reconciler.learn(&pass);
+        reconciler.learn_before_commit(&pass);
         let orders = reconciler.commit(&pass, |_, _| true);
         for order in &orders {
             let (world, own) = (reconciler.world.clone(), order.clone());

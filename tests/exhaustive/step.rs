@@ -68,7 +68,7 @@ impl Held {
     pub fn pass(&self, reconciler: &mut SimReconciler, broken: &Break<'_>) -> Option<(Pass, Vec<Order>)> {
         reconciler.reread();
         let pass = self.drive(reconciler.look_well(), broken)?;
-        reconciler.learn(&pass);
+        reconciler.learn_before_commit(&pass);
         let orders = reconciler.commit(&pass, |_, _| true);
         self.lives().then_some((pass, orders))
     }
