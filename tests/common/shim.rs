@@ -64,7 +64,7 @@ impl Mode {
     }
 }
 
-/// `@DIR@` and `@REAL@` are put in. Fields of the log are separated by US (0x1f), calls by a line feed. A call counts as a look if
+/// `@DIR@` and `@REAL@` are put in. A call is logged when what it was given to read is there, too. Fields of the log are separated by US (0x1f), calls by a line feed. A call counts as a look if
 /// none of its words, and none of the lines on its standard input, is a command that changes something.
 const SCRIPT: &str = r#"#!/usr/bin/env bash
 dir='@DIR@' real='@REAL@' us=$'\x1f'
@@ -72,10 +72,10 @@ dir='@DIR@' real='@REAL@' us=$'\x1f'
 id=$EPOCHREALTIME.$$
 line=$id
 for arg; do line+=$us${arg//$'\n'/\\n}; done
-printf '%s\n' "$line" >>"$dir/calls"
 has_input=no
 [[ ${!#} == - ]] && has_input=yes
 [[ $has_input == yes ]] && cat >"$dir/$id.stdin"
+printf '%s\n' "$line" >>"$dir/calls"
 changes=no
 pattern='(^|[[:space:];{"'"'"'])(new-session|new|new-window|split-window|respawn-pane|respawn-window|kill-[a-z]+|set[a-z-]*|send-keys|send|load-buffer|paste-buffer|run-shell|rename-[a-z]+|start-server|attach-session)([[:space:];}"'"'"']|$)'
 [[ "$*" =~ $pattern ]] && changes=yes
