@@ -155,6 +155,8 @@ pub fn build() -> TestTown {
         .with("crash-loop", "count = 5")
         .with("crash-loop", "window = '1m'")
         .with("crash-loop", "probe-after = '1m'")
+        // All of them may have died together, and then they are started one at a time.
+        .with("mass-death", "gap = '200ms'")
         .with("controller", "resync = '3s'")
         .with("controller", "tmux-timeout = '1s'")
 }
