@@ -236,15 +236,6 @@ impl<M: Machine> Controller<M> {
                 Heard::Asked(asked) => self.answer(asked, &pass),
                 Heard::Wake(wake) => wake,
             };
-            // One pass answers everything that has happened so far. Where passes take long, it waits a little for what comes with it: a pass for each of a
-            // thousand starts would take minutes.
-            if matches!(wake, Wake::Look | Wake::Outcome) {
-                tokio::time::sleep_until(self.rested.into()).await;
-            }
-            while let Some(joined) = self.under_way.try_join_next_with_id() {
-                self.note(joined);
-            }
-            while outside.deaths.try_recv().is_ok() {}
             match wake {
                 Wake::Leave(signal) => {
                     self.leave(signal).await;
@@ -255,8 +246,14 @@ impl<M: Machine> Controller<M> {
                     self.read();
                 }
                 Wake::Answered => continue,
-                Wake::Look | Wake::Outcome => {}
+                // Where passes take long, what comes with it is waited for: a pass for each of a thousand starts would take minutes.
+                Wake::Look | Wake::Outcome => tokio::time::sleep_until(self.rested.into()).await,
             }
+            // One pass answers everything that has happened so far. Nothing may be taken off here that no pass follows.
+            while let Some(joined) = self.under_way.try_join_next_with_id() {
+                self.note(joined);
+            }
+            while outside.deaths.try_recv().is_ok() {}
             pass = self.pass().await;
             if resynced {
                 self.beat();
