@@ -91,7 +91,7 @@ impl<'a> Judged<'a> {
 
 fn one(input: &start::Input<'_>) -> Verdict {
     let object = input.object;
-    let state = presence(object, input.desired, input.observed, input.sight, input.ledger);
+    let state = presence(object, input.given());
     let hold = strictest(object, input.ledger, input.now);
     let mut verdict = Verdict {
         address: object.address.clone(),

@@ -57,9 +57,9 @@ use crate::observed::Observed;
 /// Decides. There is no second place where anything is decided.
 pub fn plan(desired: &Desired, observed: &Observed, ledger: &Ledger, options: Options, now: &Stamp) -> Plan {
     let sight = &Sight::new(desired, observed);
-    let mut verdicts = judge::all(judge::Given { desired, observed, sight, ledger, now }, options);
-    let (unmanaged, pruned) =
-        unmanaged::find(unmanaged::Input { desired, observed, sight, ledger, now }, &verdicts, options);
+    let given = judge::Given { desired, observed, sight, ledger, now };
+    let mut verdicts = judge::all(given, options);
+    let (unmanaged, pruned) = unmanaged::find(given, &verdicts, options);
     verdicts.extend(pruned);
     let refusal = ceilings::limit_stops(&mut verdicts, desired, sight, ledger);
     ceilings::order_stops(&mut verdicts, desired);

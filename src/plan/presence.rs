@@ -6,32 +6,23 @@ use crate::model::{Address, Incarnation, IncarnationId, Marker, ProcessId, Seen,
 use crate::observed::processes::is_shell;
 use crate::observed::{Claim, Life, Observed, Pane, Server, ServerUp, Session};
 
+use super::judge::Given;
 use super::orphans::{self, Whose};
 use super::sight::Sight;
 use super::state::{Alive, State};
 use super::types::Fence;
 
 /// The state of an object.
-pub fn presence(
-    object: &Object,
-    desired: &Desired,
-    observed: &Observed,
-    sight: &Sight<'_>,
-    ledger: &Ledger,
-) -> State {
-    let state = in_tmux(object, desired, observed, sight, ledger);
+pub fn presence(object: &Object, given: Given<'_>) -> State {
+    let Given { desired, observed, ledger, .. } = given;
+    let state = in_tmux(object, given);
     let address = &object.address;
     orphans::found(state, Whose { address, object: Some(object), is_alive: false, desired, observed, ledger })
 }
 
 /// The state of an object by what tmux shows, and by the process that is remembered.
-fn in_tmux(
-    object: &Object,
-    desired: &Desired,
-    observed: &Observed,
-    sight: &Sight<'_>,
-    ledger: &Ledger,
-) -> State {
+fn in_tmux(object: &Object, given: Given<'_>) -> State {
+    let Given { desired, observed, sight, ledger, .. } = given;
     match &observed.server {
         Seen::Unknown(why) => State::Unknown(why.clone()),
         Seen::Known(Server::SocketLost { pid }) => State::SocketLost { pid: *pid },

@@ -6,7 +6,7 @@ use crate::model::{Address, Evidence, Marker, Reason, Seen, Stamp, Why};
 use crate::observed::Observed;
 use crate::town::files::town_toml::RestartPolicy;
 
-use super::judge::Judged;
+use super::judge::{Given, Judged};
 use super::sight::Sight;
 use super::state::State;
 use super::types::{Action, Decision, Gate, Launch, LaunchInto, Step, Verdict};
@@ -32,6 +32,14 @@ pub struct Input<'a> {
     pub limits: &'a [(&'a Address, &'a Limited)],
     /// Verdicts on the objects of earlier waves.
     pub judged: &'a Judged<'a>,
+}
+
+impl<'a> Input<'a> {
+    /// What the whole plan is made from.
+    pub fn given(&self) -> Given<'a> {
+        let Self { desired, observed, sight, ledger, now, .. } = *self;
+        Given { desired, observed, sight, ledger, now }
+    }
 }
 
 /// Lets a start pass, or holds it.

@@ -2,36 +2,19 @@
 
 use std::collections::HashSet;
 
-use crate::desired::{Desired, Hold, HoldKind, Object};
-use crate::ledger::Ledger;
-use crate::model::{Address, Evidence, ProcessId, Reason, Seen, SessionId, Stamp};
-use crate::observed::{Observed, Server, Session};
+use crate::desired::{Hold, HoldKind, Object};
+use crate::model::{Address, Evidence, ProcessId, Reason, Seen, SessionId};
+use crate::observed::{Server, Session};
 
-use super::judge;
+use super::judge::{self, Given};
 use super::orphans::{self, Whose};
 use super::presence::{fence_of_unlisted, state_of_unlisted};
-use super::sight::Sight;
 use super::state::State;
 use super::types::{Action, Decision, Gate, Options, Step, Unmanaged, Verdict};
 
-/// What the plan is made from.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    /// What the files ask for.
-    pub desired: &'a Desired,
-    /// What was seen.
-    pub observed: &'a Observed,
-    /// The sessions of it.
-    pub sight: &'a Sight<'a>,
-    /// What is remembered.
-    pub ledger: &'a Ledger,
-    /// The moment.
-    pub now: &'a Stamp,
-}
-
 /// The sessions that no object claims, and the verdicts that `--prune` adds.
-pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Unmanaged>, Vec<Verdict>) {
-    let Input { desired, observed, .. } = input;
+pub fn find(input: Given<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Unmanaged>, Vec<Verdict>) {
+    let Given { desired, observed, .. } = input;
     let mut unmanaged = Vec::new();
     let mut pruned = Vec::new();
     // Sessions without a label that prove to be ours all the same.
@@ -84,13 +67,13 @@ pub fn find(input: Input<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
 
 /// The agents without terminals of an object that no file lists.
 fn without_session(
-    input: Input<'_>,
+    input: Given<'_>,
     options: Options,
     address: &Address,
     unmanaged: &mut Vec<Unmanaged>,
     pruned: &mut Vec<Verdict>,
 ) {
-    let Input { desired, observed, ledger, .. } = input;
+    let Given { desired, observed, ledger, .. } = input;
     let whose = Whose { address, object: None, is_alive: false, desired, observed, ledger };
     let survivors = orphans::of(whose).survivors;
     let Some(first) = survivors.first() else { return };
@@ -128,12 +111,12 @@ fn without_session(
 }
 
 /// What forbids to touch an object that no file lists.
-fn stops_all<'a>(input: Input<'a>, address: &Address) -> Option<&'a Hold> {
+fn stops_all<'a>(input: Given<'a>, address: &Address) -> Option<&'a Hold> {
     address.rig().and_then(|rig| input.desired.frozen_rigs.get(rig)).or_else(|| freeze(input, address))
 }
 
 /// Stops a session of ours that no file lists, unless something forbids to touch it.
-fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Address) -> Verdict {
+fn prune(input: Given<'_>, session: &Session, server: ProcessId, address: Address) -> Verdict {
     let mut verdict = Verdict {
         wanted: None,
         state: state_of_unlisted(session, server, input.desired),
@@ -176,7 +159,7 @@ fn prune(input: Input<'_>, session: &Session, server: ProcessId, address: Addres
 }
 
 /// What freezes the town, which always has a mayor, or the rig of an object that no file lists.
-fn freeze<'a>(input: Input<'a>, address: &Address) -> Option<&'a Hold> {
+fn freeze<'a>(input: Given<'a>, address: &Address) -> Option<&'a Hold> {
     let freezes = |hold: &&Hold| {
         hold.is_active(input.now.wall) && matches!(hold.kind, HoldKind::Frozen | HoldKind::Unreadable(_))
     };

@@ -60,7 +60,7 @@ struct State {
     link: Option<Link>,
     /// One is being made.
     joins: bool,
-    /// One has been made.
+    /// One has been begun, so that its session may be there.
     joined: bool,
     /// Not before this moment.
     again: Option<Instant>,
@@ -153,7 +153,7 @@ impl Kept {
         if version < keeper.since || state.link.is_some() || state.joins || is_early {
             return;
         }
-        state.joins = true;
+        (state.joins, state.joined) = (true, true);
         let (kept, socket, path) = (self.clone(), socket.clone(), path.to_owned());
         tokio::spawn(async move {
             let made = made(&socket, &keeper, limit).await;
@@ -163,7 +163,6 @@ impl Kept {
             match made {
                 // The file must have been the same one before and after.
                 Some(client) if is_wanted && FileId::of(&path) == Some(file) => {
-                    state.joined = true;
                     state.link = Some(Link { client, socket, file, since: Instant::now() });
                 }
                 Some(_) | None => state.wait_longer(),
