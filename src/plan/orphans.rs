@@ -181,7 +181,11 @@ pub(super) fn found(state: State, whose: Whose<'_>) -> State {
         // Nobody knows whether an agent lives without a session.
         (
             Some(Seen::Unknown(why)),
-            State::Absent | State::Vanished | State::ServerLost | State::PaneGone { .. },
+            State::Absent
+            | State::Vanished
+            | State::ServerLost
+            | State::PaneGone { .. }
+            | State::Adoptable { .. },
         ) => {
             return State::Unknown(why.clone());
         }
@@ -362,8 +366,8 @@ pub(super) fn next(
     lone.iter().filter(|one| one.is_ended).filter_map(rest).min().map(|rest| now.plus(rest))
 }
 
-/// Whether the process table must be searched before anything follows from a plan: a start is due that could double what lives out of sight, or somebody
-/// was seen without a terminal before.
+/// Whether the process table must be searched before anything follows from a plan: a start is due that could double what lives out of sight, an adoption
+/// that could take its place, or somebody was seen without a terminal before.
 pub(super) fn must_search(
     verdicts: &[Verdict],
     desired: &Desired,
@@ -381,9 +385,12 @@ pub(super) fn must_search(
         }
     };
     let is_due = |verdict: &Verdict| match &verdict.decision {
-        Decision::Step(step) if step.gate == Gate::Ready => {
-            step.action.launch().is_some_and(|launch| doubles(&verdict.address, launch))
-        }
+        Decision::Step(step) if step.gate == Gate::Ready => match &step.action {
+            Action::Start(launch) | Action::Restart(launch) => doubles(&verdict.address, launch),
+            // A life that gtctl began and never saw may go on beside it.
+            Action::Adopt(_) => true,
+            Action::Kill(_) | Action::Nudge { .. } | Action::Reap(_) | Action::Notify { .. } => false,
+        },
         Decision::Step(_) | Decision::Nothing | Decision::Held => false,
     };
     !ledger.lingering.is_empty()

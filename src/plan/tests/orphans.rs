@@ -397,6 +397,25 @@ fn law_4_those_that_are_reaped_count_as_stopped() {
     assert!(names.iter().all(|name| given.says(name) == "reap: orphaned"));
 }
 
+/// A session of the scribe that lost its label, as somebody else's start looks too.
+fn adoptable() -> Given {
+    let given = town(TOWN);
+    let claim = survivor(&given).claim;
+    given.claimed(SCRIBE, Seen::Known(Claim { gtctl_incarnation: None, ..claim }))
+}
+
+#[test]
+fn law_4_nothing_is_adopted_beside_an_agent_out_of_sight() {
+    assert!(adoptable().plan().search, "a life that was begun and never seen may go on");
+    let beside = adoptable();
+    let orphan = survivor(&beside);
+    assert_eq!(table(beside, &[orphan]).says(SCRIBE), "held: duplicate");
+    assert_eq!(table(adoptable(), &[]).says(SCRIBE), "adopt: started-by-gt");
+    let mut unseen = adoptable();
+    unseen.observed.orphans = Some(Seen::unknown("EACCES"));
+    assert_eq!(unseen.says(SCRIBE), "held: unknown");
+}
+
 #[test]
 fn law_12_the_table_is_searched_only_if_a_start_depends_on_it() {
     let searches = |given: &Given| given.plan().search;
