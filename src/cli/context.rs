@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::Output;
 use super::exit::Exit;
 use super::print;
-use crate::controller::Reconciler;
 use crate::controller::lock::{LockError, TownLock};
+use crate::controller::{Pass, Reconciler};
 use crate::desired::{Desired, remarks};
 use crate::ledger::{self, Ledger};
 use crate::machine::ThisMachine;
-use crate::model::{Address, Period, Why};
+use crate::model::{Address, Period, Seen, Why};
+use crate::observed::Server;
 use crate::observed::host::Host;
 use crate::observed::tmux::{Socket, TmuxError, VERSION_MIN, Version};
 use crate::plan::Options;
@@ -140,6 +141,16 @@ impl Context {
         check_tmux(timeout.get()).await
     }
 
+    /// The same after a look: a server that answered has told its version, and only where none did, tmux itself is asked.
+    pub async fn check_tmux_of(&self, pass: &Pass, timeout: Period) -> Result<(), Exit> {
+        match &pass.observed.server {
+            Seen::Known(Server::Up(server)) => suffices(&format!("tmux {}", server.version)),
+            Seen::Known(Server::Down | Server::SocketLost { .. }) | Seen::Unknown(_) => {
+                self.check_tmux(timeout).await
+            }
+        }
+    }
+
     /// Changes the ledger while nobody else acts on the town.
     pub fn change_ledger(&self, change: impl FnOnce(&mut Ledger)) -> Result<(), Exit> {
         let _lock = self.lock()?;
@@ -166,26 +177,31 @@ pub fn world() -> Host<ThisMachine> {
 }
 
 async fn check_tmux(timeout: Duration) -> Result<(), Exit> {
-    let help = format!("gtctl needs tmux {VERSION_MIN} or later on PATH");
     match ThisMachine::tmux_version(timeout).await {
         Err(error @ TmuxError::NotInstalled { .. }) => {
-            print::error(&format!("{error}; without it nothing can be said to run or not"), Some(&help));
+            let text = format!("{error}; without it nothing can be said to run or not");
+            print::error(&text, Some(&tmux_help()));
             Err(Exit::Failed)
         }
         // A tmux that cannot even tell its version is for the look to report: there it is unknown, and nothing follows from it.
         Err(_) | Ok(None) => Ok(()),
-        Ok(Some(text)) => match Version::parse(&text) {
-            Some(version) if version >= VERSION_MIN => Ok(()),
-            Some(_) => {
-                print::error(&format!("`{text}` is too old"), Some(&help));
-                Err(Exit::Failed)
-            }
-            None => {
-                print::error(&format!("`{}` tells no version", text.escape_debug()), Some(&help));
-                Err(Exit::Failed)
-            }
-        },
+        Ok(Some(text)) => suffices(&text),
     }
+}
+
+/// Whether a tmux of this version can do what is needed.
+fn suffices(text: &str) -> Result<(), Exit> {
+    let wrong = match Version::parse(text) {
+        Some(version) if version >= VERSION_MIN => return Ok(()),
+        Some(_) => format!("`{text}` is too old"),
+        None => format!("`{}` tells no version", text.escape_debug()),
+    };
+    print::error(&wrong, Some(&tmux_help()));
+    Err(Exit::Failed)
+}
+
+fn tmux_help() -> String {
+    format!("gtctl needs tmux {VERSION_MIN} or later on PATH")
 }
 
 /// Reads an address of the command line that must name an object of the town.

@@ -42,9 +42,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
         Exit::Usage
     })?;
     let mut reconciler = context.open_and_ask(Options::default()).await?;
-    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     let address = object(reconciler.desired(), &arguments.object)?;
     let before = reconciler.look().await;
+    context.check_tmux_of(&before, reconciler.desired().policy.controller.tmux_timeout).await?;
     let verdict = before.plan.of(&address).ok_or(Exit::NotFound)?;
     let Some(KnownLife::Of(incarnation)) = verdict.state.life() else {
         let why = words::reason(&verdict.because, &before.observed.at);

@@ -51,10 +51,10 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
     }
     let _lock = context.lock()?;
     let mut reconciler = context.open_and_ask(arguments.plan.options().0).await?;
-    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     reconciler.take_up();
     arguments.record.apply(&mut reconciler);
     let first = reconciler.look_well().await;
+    context.check_tmux_of(&first, reconciler.desired().policy.controller.tmux_timeout).await?;
     let nothing = first.plan.steps().next().is_none();
     if !context.is_json() {
         print_plan(context, &reconciler, &first);
@@ -74,8 +74,8 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit>
 /// `gtctl plan`: looks, prints, and leaves no trace.
 pub async fn plan(context: &Context, (options, detailed): (Options, bool)) -> Result<Exit, Exit> {
     let reconciler = context.open_and_ask(options).await?;
-    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     let pass = reconciler.look().await;
+    context.check_tmux_of(&pass, reconciler.desired().policy.controller.tmux_timeout).await?;
     print_plan(context, &reconciler, &pass);
     Ok(match pass.plan.steps().next() {
         Some(_) if detailed => Exit::Unknown,

@@ -24,8 +24,8 @@ pub struct Arguments {
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Exit> {
     let reconciler = context.open(Options::default())?;
     let address = object(reconciler.desired(), &arguments.object)?;
-    context.check_tmux(reconciler.desired().policy.controller.tmux_timeout).await?;
     let pass = reconciler.look().await;
+    context.check_tmux_of(&pass, reconciler.desired().policy.controller.tmux_timeout).await?;
     let Some(verdict) = pass.plan.of(&address) else {
         print::error(&format!("there is no verdict on {address}"), None);
         return Err(Exit::NotFound);

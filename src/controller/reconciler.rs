@@ -270,8 +270,7 @@ impl<W: World> Reconciler<W> {
         // What was told to end and has not is still being stopped.
         let stops = stops || self.ledger().lingering.values().flatten().any(|one| one.term.is_some());
         let is_seen = |verdict: &Verdict| {
-            !verdict.because.is_unknown()
-                && !matches!(verdict.state, State::Adoptable { .. } | State::Unknown(_))
+            !verdict.because.is_unknown() && !matches!(verdict.state, State::Adoptable(_) | State::Unknown(_))
         };
         if !stops
             && pass.plan.verdicts.iter().all(is_seen)
@@ -303,7 +302,8 @@ impl<W: World> Reconciler<W> {
     pub fn commit(&mut self, pass: &Pass, wanted: impl Fn(&Address, &Action) -> bool) -> Vec<Order> {
         let now = &pass.observed.at;
         let turn = |(verdict, step): &(&Verdict, &Step)| {
-            let is_blind = pass.plan.search && step.action.launch().is_some();
+            let begins = step.action.launch().is_some() || matches!(step.action, Action::Adopt(_));
+            let is_blind = pass.plan.search && begins;
             step.gate == Gate::Ready && !is_blind && wanted(&verdict.address, &step.action)
         };
         let steps: Vec<(&Verdict, &Step)> = pass.plan.steps().filter(turn).collect();

@@ -8,18 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Marker;
 
-/// A label: any text, and the marker that it is, if it is one. Copies share the text.
+/// A label: any text, and the marker that it is, if it is one. Copies share both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Label {
-    text: Arc<str>,
+pub struct Label(Arc<Read>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Read {
+    text: String,
     marker: Option<Marker>,
 }
 
 impl Label {
     /// The marker that it is.
     pub fn marker(&self) -> Option<&Marker> {
-        self.marker.as_ref()
+        self.0.marker.as_ref()
     }
 }
 
@@ -31,19 +34,19 @@ impl Default for Label {
 
 impl From<&str> for Label {
     fn from(text: &str) -> Self {
-        Self { marker: text.parse().ok(), text: text.into() }
+        Self::from(text.to_owned())
     }
 }
 
 impl From<String> for Label {
     fn from(text: String) -> Self {
-        Self::from(text.as_str())
+        Self(Arc::new(Read { marker: text.parse().ok(), text }))
     }
 }
 
 impl From<Label> for String {
     fn from(label: Label) -> Self {
-        label.text.as_ref().to_owned()
+        label.0.text.clone()
     }
 }
 
@@ -51,12 +54,12 @@ impl Deref for Label {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn judge(verdict: &mut Verdict, input: &Input<'_>) {
             look_after(verdict, input.now, longest.saturating_sub(alive.lived));
         }
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
-        State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
+        State::Adoptable(alive) => step(verdict, Action::Adopt(alive.fence), Reason::StartedByGt),
         State::BareShell(alive) if alive.attached => verdict.hold(Reason::Attached),
         State::BareShell(alive) if input.sight.other_panes_alive(&alive.fence) > 0 => {
             verdict.hold(Reason::PanesLeft { count: input.sight.other_panes_alive(&alive.fence) });

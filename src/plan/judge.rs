@@ -49,7 +49,7 @@ pub fn all(given: Given<'_>, options: Options) -> Vec<Verdict> {
     let mut objects: Vec<&Object> = desired.objects.values().collect();
     // What is wanted of boot follows from how the deacon was judged. Within a wave the order of the addresses stays.
     objects.sort_by_key(|object| (object.address == Address::Boot, object.wave));
-    let mut judged = Judged::default();
+    let mut judged = Judged::with_capacity(objects.len());
     let endings = usage::endings(desired, observed, ledger, now);
     let limits = usage::limits(ledger, &endings);
     for object in objects {
@@ -71,13 +71,16 @@ pub fn all(given: Given<'_>, options: Options) -> Vec<Verdict> {
 }
 
 /// Verdicts on the objects of earlier waves.
-#[derive(Default)]
 pub struct Judged<'a> {
     verdicts: Vec<Verdict>,
     places: HashMap<&'a Address, usize>,
 }
 
 impl<'a> Judged<'a> {
+    fn with_capacity(objects: usize) -> Self {
+        Self { verdicts: Vec::with_capacity(objects), places: HashMap::with_capacity(objects) }
+    }
+
     /// The verdict on an object.
     pub fn get(&self, address: &Address) -> Option<&Verdict> {
         self.verdicts.get(*self.places.get(address)?)
@@ -183,7 +186,7 @@ pub(super) fn run(verdict: &mut Verdict, input: &start::Input<'_>) {
     match verdict.state.clone() {
         State::Running(alive) => keep(verdict, &alive, input),
         State::Starting(alive) => verdict.because = Reason::Starting { lived: alive.lived },
-        State::Adoptable { fence, .. } => step(verdict, Action::Adopt(fence), Reason::StartedByGt),
+        State::Adoptable(alive) => step(verdict, Action::Adopt(alive.fence), Reason::StartedByGt),
         State::Absent | State::Vanished => {
             let because = match (ended_for(verdict, input), &verdict.state) {
                 (Some(stuck), _) => stuck,
@@ -281,7 +284,7 @@ fn leave(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>) {
                 say(verdict, &alive, incarnation, input);
             }
         }
-        State::Starting(_) | State::Adoptable { .. } => {
+        State::Starting(_) | State::Adoptable(_) => {
             held_by(verdict, hold);
             verdict.decision = Decision::Nothing;
         }
@@ -306,7 +309,9 @@ pub(super) fn stop(verdict: &mut Verdict, hold: &Hold, input: &start::Input<'_>)
         | State::PaneGone { fence }
         | State::Detached { fence: Some(fence), .. } => fence,
         // First it must carry our label: the fence of a stop is the label.
-        State::Adoptable { fence, .. } => return step(verdict, Action::Adopt(fence), Reason::StartedByGt),
+        State::Adoptable(alive) => {
+            return step(verdict, Action::Adopt(alive.fence), Reason::StartedByGt);
+        }
         State::Absent | State::Vanished | State::ServerLost | State::Foreign { .. } => {
             return held_by(verdict, hold);
         }
@@ -336,7 +341,7 @@ pub(super) fn undecided(verdict: &mut Verdict, state: State) {
         | State::BareShell(_)
         | State::Dead { .. }
         | State::PaneGone { .. }
-        | State::Adoptable { .. } => Reason::Running,
+        | State::Adoptable(_) => Reason::Running,
     };
     verdict.hold(because);
 }
@@ -374,7 +379,7 @@ fn evidence(state: &State) -> Vec<Evidence> {
         State::Absent => one("no session carries its marker or has its name".to_owned()),
         State::Vanished => one("its session is gone, its process too, and no stop was recorded".to_owned()),
         State::ServerLost => one("the tmux server that it ran in is gone, its process too".to_owned()),
-        State::Starting(alive) | State::Running(alive) | State::Adoptable { alive, .. } => {
+        State::Starting(alive) | State::Running(alive) | State::Adoptable(alive) => {
             let pid = alive.fence.process().map_or(0, |process| process.pid);
             vec![Evidence::aged(
                 format!("process {pid} in session {} ({})", alive.fence.name(), alive.fence.session()),

@@ -9,10 +9,10 @@
 //!    [`poke`] pokes those that are well and quiet, where a file asks for it.
 //!    [`boot`] judges the agent that looks after the deacon, when the deacon has been judged.
 //! 5. [`orphans`] are processes of ours that no session shows: nothing is started beside them, and they are ended in time.
-//! 5. [`polecats`] asks their work whether they are wanted, [`letters`] who is to be told of them; [`mass_death`] lets those that died together
+//! 6. [`polecats`] asks their work whether they are wanted, [`letters`] who is to be told of them; [`mass_death`] lets those that died together
 //!    start one after the other.
-//! 6. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
-//! 7. [`unmanaged`] lists what is on the server and not ours to touch.
+//! 7. [`ceilings`] hold whatever else went wrong (law 4): too many stops stop none, too many starts wait their turn.
+//! 8. [`unmanaged`] lists what is on the server and not ours to touch.
 
 mod boot;
 mod ceilings;

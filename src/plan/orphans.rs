@@ -53,7 +53,7 @@ pub(super) struct Of<'a> {
 
 /// Whether a state has an agent that lives in a session.
 pub(super) fn is_alive(state: &State) -> bool {
-    matches!(state, State::Running(_) | State::Starting(_) | State::Adoptable { .. })
+    matches!(state, State::Running(_) | State::Starting(_) | State::Adoptable(_))
 }
 
 /// Sorts the processes of an object.
@@ -185,7 +185,7 @@ pub(super) fn found(state: State, whose: Whose<'_>) -> State {
             | State::Vanished
             | State::ServerLost
             | State::PaneGone { .. }
-            | State::Adoptable { .. },
+            | State::Adoptable(_),
         ) => {
             return State::Unknown(why.clone());
         }
@@ -203,7 +203,7 @@ pub(super) fn found(state: State, whose: Whose<'_>) -> State {
             (None, Some(life)) => State::Elsewhere { process: life.process },
             (None, None) => state,
         },
-        State::Adoptable { .. } if !survivors.is_empty() || !elsewhere.is_empty() => {
+        State::Adoptable(_) if !survivors.is_empty() || !elsewhere.is_empty() => {
             State::Duplicate { count: 1 + survivors.len() + elsewhere.len() }
         }
         other => other,
@@ -260,7 +260,7 @@ pub(super) fn reap(verdict: &mut Verdict, whose: Whose<'_>) {
                 let because =
                     if is_agent { Reason::Orphaned { pid, known } } else { Reason::Leftover { pid, known } };
                 verdict.evidence.push(evidence(orphan, is_agent));
-                let quarry = Quarry { orphan: orphan.clone(), is_agent, force };
+                let quarry = Box::new(Quarry { orphan: orphan.clone(), is_agent, force });
                 return judge::step(verdict, Action::Reap(quarry), because);
             }
             Turn::GiveUp if is_agent && is_detached(&verdict.state) => {

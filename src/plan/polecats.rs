@@ -55,7 +55,7 @@ pub fn is_over(state: &State) -> bool {
         | State::Detached { .. }
         | State::Elsewhere { .. }
         | State::Ending
-        | State::Adoptable { .. }
+        | State::Adoptable(_)
         | State::Foreign { .. }
         | State::Duplicate { .. }
         | State::SocketLost { .. }

@@ -47,7 +47,7 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
         State::BareShell(alive)
         | State::Running(alive)
         | State::Starting(alive)
-        | State::Adoptable { alive, .. } => alive.fence.process == Some(life.process),
+        | State::Adoptable(alive) => alive.fence.process == Some(life.process),
         State::PaneGone { .. } => false,
         _ => return state,
     };
@@ -64,14 +64,16 @@ fn or_survivor(state: State, address: &Address, observed: &Observed, ledger: &Le
 
 /// The state if some session is or seems to be the object; `None` if none does.
 fn with_server(object: &Object, desired: &Desired, server: ProcessId, sight: &Sight<'_>) -> Option<State> {
-    let own = sight.of(&object.address).iter();
-    let states: Vec<State> = own.map(|session| of_session(session, server, desired)).collect();
-    let living = states.iter().filter(|state| state.has_living_process()).count();
-    if living > 1 {
-        return Some(State::Duplicate { count: living });
+    let own = sight.of(&object.address);
+    let states = || own.iter().map(|session| of_session(session, server, desired));
+    if let [_, _, ..] = own {
+        let living = states().filter(State::has_living_process).count();
+        if living > 1 {
+            return Some(State::Duplicate { count: living });
+        }
     }
     // A living one before a dead one, an unknown one before both: what might live must not be doubled.
-    let best = states.into_iter().max_by_key(|state| match state {
+    let best = states().max_by_key(|state| match state {
         State::Unknown(_) | State::Ending => 3,
         state if state.has_living_process() => 2,
         _ => 1,
@@ -243,15 +245,14 @@ fn adoptable(
             };
             let incarnation =
                 Incarnation { server, session: session.id, pane: pane.id, process: *process, marker };
-            let alive = Alive {
-                fence: fence.clone(),
+            State::Adoptable(Alive {
+                fence,
                 incarnation: Some(incarnation),
                 lived: *lived,
                 attached: session.attached > 0,
                 spec: None,
                 screen: None,
-            };
-            State::Adoptable { fence, alive }
+            })
         }
         // It is proven to be ours as much as a living one, so its dead pane is used again, and its survivor is no stranger.
         Seen::Known(Life::Gone { exit }) => {

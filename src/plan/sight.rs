@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::desired::{Desired, Object};
 use crate::model::{Address, Seen, SessionId};
-use crate::observed::{Life, Observed, Server, Session};
+use crate::observed::{Life, Observed, Pane, Server, Session};
 
 use super::types::Fence;
 
@@ -28,7 +28,13 @@ impl<'a> Sight<'a> {
     /// Sorts the sessions of a look.
     pub fn new(desired: &Desired, observed: &'a Observed) -> Self {
         let Seen::Known(Server::Up(up)) = &observed.server else { return Self::default() };
-        let mut sight = Self::default();
+        let count = up.sessions.len();
+        let mut sight = Self {
+            of: HashMap::with_capacity(count),
+            by_name: HashMap::with_capacity(count),
+            by_id: HashMap::with_capacity(count),
+            ..Self::default()
+        };
         for session in &up.sessions {
             sight.by_name.insert(&session.name, session);
             sight.by_id.insert(session.id, session);
@@ -95,10 +101,14 @@ impl<'a> Sight<'a> {
         others.filter(|pane| !matches!(pane.life, Seen::Known(Life::Gone { .. }))).count()
     }
 
+    /// The agent's pane.
+    pub fn pane(&self, fence: &Fence) -> Option<&'a Pane> {
+        let (id, _) = fence.pane?;
+        self.by_id.get(&fence.session)?.panes.iter().find(|pane| pane.id == id)
+    }
+
     /// Whether the agent's pane is in a mode.
     pub fn is_in_mode(&self, fence: &Fence) -> bool {
-        let panes = self.by_id.get(&fence.session).into_iter().flat_map(|session| &session.panes);
-        let pane = fence.pane.map(|(id, _)| id);
-        panes.filter(|one| Some(one.id) == pane).any(|one| one.in_mode)
+        self.pane(fence).is_some_and(|pane| pane.in_mode)
     }
 }

@@ -49,12 +49,7 @@ pub enum State {
     /// The kernel says it is gone, tmux has not noticed yet: look again in a moment.
     Ending,
     /// gt started it; its environment proves that it is this object of this town.
-    Adoptable {
-        /// The session.
-        fence: Fence,
-        /// Its process.
-        alive: Alive,
-    },
+    Adoptable(Alive),
     /// Something else has its name.
     Foreign {
         /// The name.
@@ -100,7 +95,7 @@ impl State {
             Self::Absent | Self::Vanished | Self::ServerLost => "absent",
             Self::Starting(_) => "starting",
             Self::Running(Alive { screen: Some(Seen::Known(Screen::Asks(_))), .. }) => "waiting",
-            Self::Running(_) | Self::Adoptable { .. } => "running",
+            Self::Running(_) | Self::Adoptable(_) => "running",
             Self::BareShell(_) | Self::Dead { .. } | Self::PaneGone { .. } => "dead",
             Self::Detached { .. } => "detached",
             Self::Elsewhere { .. } => "elsewhere",
@@ -124,7 +119,7 @@ impl State {
             | Self::Foreign { .. } => Some(KnownLife::None),
             Self::Detached { .. }
             | Self::Elsewhere { .. }
-            | Self::Adoptable { .. }
+            | Self::Adoptable(_)
             | Self::Ending
             | Self::Duplicate { .. }
             | Self::SocketLost { .. }
@@ -143,7 +138,7 @@ impl State {
     /// The one life of it that is in sight, and for how long it has lived: what a memory needs to find it again when its session is gone.
     pub fn in_sight(&self) -> Option<(Incarnation, Duration)> {
         match self {
-            Self::Starting(alive) | Self::Running(alive) | Self::Adoptable { alive, .. } => {
+            Self::Starting(alive) | Self::Running(alive) | Self::Adoptable(alive) => {
                 Some((alive.incarnation.clone()?, alive.lived))
             }
             Self::Detached { process, fence: Some(fence) } => {
@@ -172,7 +167,7 @@ impl State {
             | Self::Running(_)
             | Self::BareShell(_)
             | Self::Detached { .. }
-            | Self::Adoptable { .. } => true,
+            | Self::Adoptable(_) => true,
             Self::Absent
             | Self::Vanished
             | Self::ServerLost

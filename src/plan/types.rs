@@ -121,7 +121,7 @@ pub enum Action {
     /// Label a session of gt's as ours.
     Adopt(Fence),
     /// End a process of ours that outlived its terminal or its agent.
-    Reap(Quarry),
+    Reap(Box<Quarry>),
     /// Tell somebody of it.
     Notify {
         /// What.

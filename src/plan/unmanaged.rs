@@ -21,7 +21,7 @@ pub fn find(input: Given<'_>, verdicts: &[Verdict], options: Options) -> (Vec<Un
     let to_be_adopted: HashSet<SessionId> = verdicts
         .iter()
         .filter_map(|verdict| match &verdict.state {
-            State::Adoptable { fence, .. } => Some(fence.session()),
+            State::Adoptable(alive) => Some(alive.fence.session()),
             _ => None,
         })
         .collect();

@@ -336,9 +336,7 @@ fn stopped(order: &Order, fence: &Fence) -> String {
 /// The process that a look has proven to be the object: from then on there is no excuse for another one.
 pub fn proven(state: &State) -> Option<ProcessId> {
     match state {
-        State::Starting(alive) | State::Running(alive) | State::Adoptable { alive, .. } => {
-            alive.fence.process()
-        }
+        State::Starting(alive) | State::Running(alive) | State::Adoptable(alive) => alive.fence.process(),
         State::Detached { process, fence: Some(_) } => Some(*process),
         _ => None,
     }

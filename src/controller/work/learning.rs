@@ -47,7 +47,7 @@ impl<W: World> Reconciler<W> {
         let address = &verdict.address;
         let ledger = self.memory.volatile();
         let mut news = false;
-        if matches!(verdict.state, State::Starting(_) | State::Running(_) | State::Adoptable { .. }) {
+        if matches!(verdict.state, State::Starting(_) | State::Running(_) | State::Adoptable(_)) {
             news |= ledger.polecat_lives(address);
         } else if is_over(&verdict.state) && !ledger.in_flight.contains(address) {
             news |= ledger.polecat_is_gone(address, &pass.observed.at);

@@ -137,7 +137,7 @@ fn is_marked(given: &Given, orphan: &Orphan, address: &Address) -> bool {
 fn reaped(given: &Given) -> Vec<(Address, Quarry)> {
     let plan = given.plan();
     let quarry = |action: &Action| match action {
-        Action::Reap(quarry) => Some(quarry.clone()),
+        Action::Reap(quarry) => Some(quarry.as_ref().clone()),
         _ => None,
     };
     plan.steps()
