@@ -80,6 +80,8 @@ pub fn reread_all(
     let town = kept(town_toml::read_town_toml(disk, root.path(), before), &mut mistakes);
     let rigs = kept(rigs::read_rigs(disk, root.path()), &mut mistakes);
     let daemon = kept(daemon::read_daemon(disk, root.path()), &mut mistakes);
+    let workspace = has_directory(disk, root, "mayor", &mut mistakes);
+    let boot = has_directory(disk, root, "deacon/dogs/boot", &mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -91,8 +93,6 @@ pub fn reread_all(
     let wisps = named.iter().map(|rig| (rig.clone(), wisp::read_wisp(disk, root.path(), rig))).collect();
     let stops = stops::read_stops(disk, root.path(), &named);
     let starts = read_starts(disk, root.path(), &named, &mut warnings);
-    let workspace = disk.is_directory(&root.path().join("mayor")) == Seen::Known(true);
-    let boot = disk.is_directory(&root.path().join("deacon/dogs/boot")) == Seen::Known(true);
     let mut files = TownFiles {
         root: root.clone(),
         workspace,
@@ -158,6 +158,20 @@ fn kept<T>(read: Result<Option<T>, Vec<Diagnostic>>, mistakes: &mut Vec<Diagnost
         Err(found) => {
             mistakes.extend(found);
             None
+        }
+    }
+}
+
+/// Whether the town has a directory. Were one that cannot be looked at taken for none, everything that it stands for would be listed by no file.
+fn has_directory(disk: &dyn Disk, root: &TownRoot, path: &str, mistakes: &mut Vec<Diagnostic>) -> bool {
+    match disk.is_directory(&root.path().join(path)) {
+        Seen::Known(there) => there,
+        Seen::Unknown(why) => {
+            mistakes.push(Diagnostic::error(
+                format!("whether `{path}` is a directory cannot be seen: {why}"),
+                Label::file(path),
+            ));
+            false
         }
     }
 }

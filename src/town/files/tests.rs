@@ -133,3 +133,16 @@ fn without_rigs_json_the_tables_are_the_rigs() {
     assert!(matches!(files.wisps[&Name::parse("a").unwrap()], Seen::Unknown(_)));
     assert!(matches!(files.wisps[&Name::parse("b").unwrap()], Seen::Known(None)));
 }
+
+#[test]
+fn law_1_a_directory_of_gt_s_that_cannot_be_looked_at_is_not_taken_for_none() {
+    for path in ["mayor", "deacon"] {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(path, directory.path().join(path)).unwrap();
+        fs::write(directory.path().join("town.toml"), "").unwrap();
+        let root = TownRoot::at(directory.path()).unwrap();
+        let found = read_all(&crate::machine::ThisMachine::new(), &root).unwrap_err();
+        let told = found.iter().any(|one| one.title.starts_with("whether") && one.title.contains(path));
+        assert!(told, "{path}: {found:?}");
+    }
+}
