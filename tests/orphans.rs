@@ -29,8 +29,10 @@ fn started_and_not_recorded(town: &TestTown) -> Life {
     town.wait_until("the agent is started", SOON, || !town.pids(SCRIBE).is_empty());
     controller.signal(Signal::KILL);
     controller.wait();
-    let ledger = std::fs::read_to_string(town.path("daemon/gtctl/ledger.json")).unwrap();
-    assert!(ledger.contains("\"incarnation\": null"), "it has been recorded: {ledger}");
+    let ledger = std::fs::read(town.path("daemon/gtctl/ledger.json")).unwrap();
+    let ledger: serde_json::Value = serde_json::from_slice(&ledger).unwrap();
+    let begun = ledger.pointer("/objects/sessions~1scribe/incarnation");
+    assert_eq!(begun, Some(&serde_json::Value::Null), "it has been recorded: {ledger}");
     town.set("controller", "settle = '100ms'");
     Life::of(town.pids(SCRIBE)[0]).expect("it lives")
 }

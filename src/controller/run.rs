@@ -282,6 +282,8 @@ impl<M: Machine> Controller<M> {
             let handle = self.under_way.spawn(async move { world.carry_out(&own).await });
             self.orders.insert(handle.id(), order);
         }
+        // They set out before anything else is done: what follows takes longer the more agents there are.
+        tokio::task::yield_now().await;
         // While tmux cannot be seen, what was heard of before goes on being heard.
         if self.rhythm.saw(&pass) {
             self.ear.listen(&Reconciler::<Host<M>>::listen_to(&pass), pass.observed.at.since_boot);

@@ -91,7 +91,7 @@ pub fn load(disk: &dyn Disk, directory: &Path) -> Result<Ledger, StoreError> {
 pub fn save(disk: &dyn Disk, directory: &Path, ledger: &Ledger) -> Result<(), StoreError> {
     let file = directory.join(LEDGER_FILE);
     let write = || -> std::io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(&Envelope { version: VERSION, ledger })?;
+        let mut text = serde_json::to_vec(&Envelope { version: VERSION, ledger })?;
         text.push(b'\n');
         disk.replace(&file, &text)
     };

@@ -63,6 +63,8 @@ impl<M: Machine> Look for Host<M> {
             Err(why) => Seen::Unknown(why),
         };
         let at = self.now();
+        let living = living(&server);
+        let is_still_alive = |past: &PastProcess| self.is_still_alive(past, &living);
         Observed {
             // Read after the other clock, so that a machine that never slept was awake all the time, to the nanosecond.
             awake: self.machine.awake().min(at.since_boot),
@@ -79,8 +81,8 @@ impl<M: Machine> Look for Host<M> {
             socket: self.socket_path.display().to_string(),
             server,
             places: places::look(&self.machine, &wants.places),
-            past: wants.past.iter().map(|(who, past)| (who.clone(), self.is_still_alive(past))).collect(),
-            past_server: wants.server.as_ref().map(|(past, _)| self.is_still_alive(past)),
+            past: wants.past.iter().map(|(who, past)| (who.clone(), is_still_alive(past))).collect(),
+            past_server: wants.server.as_ref().map(|(past, _)| is_still_alive(past)),
             low_memory: wants.free_memory.map(|floor| match self.machine.memory_available() {
                 Seen::Known(available) => Seen::Known((available < floor).then_some(available)),
                 Seen::Unknown(why) => Seen::Unknown(why),
@@ -88,6 +90,17 @@ impl<M: Machine> Look for Host<M> {
             orphans: None,
         }
     }
+}
+
+/// The processes of panes that a look has seen alive: reading of each once more whether it lives would double what a look costs.
+fn living(server: &Seen<Server>) -> BTreeSet<ProcessId> {
+    let Seen::Known(Server::Up(up)) = server else { return BTreeSet::new() };
+    let panes = up.sessions.iter().flat_map(|session| &session.panes);
+    let process = |pane: &Pane| match pane.life {
+        Seen::Known(Life::Running { process, .. } | Life::Detached { process }) => Some(process),
+        Seen::Known(Life::Gone { .. } | Life::Ending) | Seen::Unknown(_) => None,
+    };
+    panes.filter_map(process).collect()
 }
 
 impl<M: Machine> Host<M> {
@@ -139,10 +152,11 @@ impl<M: Machine> Host<M> {
         Ok(Server::Up(ServerUp { id, version: snapshot.version, sessions }))
     }
 
-    /// Whether a remembered process lives: none does that belongs to another boot.
-    fn is_still_alive(&self, past: &PastProcess) -> Seen<bool> {
+    /// Whether a remembered process lives: none does that belongs to another boot. `living`: processes that this look has seen already.
+    fn is_still_alive(&self, past: &PastProcess, living: &BTreeSet<ProcessId>) -> Seen<bool> {
         match &past.boot {
             Some(boot) if *boot != self.machine.now().boot => Seen::Known(false),
+            Some(_) | None if living.contains(&past.process) => Seen::Known(true),
             Some(_) | None => processes::is_alive(&self.machine, past.process),
         }
     }
@@ -162,7 +176,7 @@ impl<M: Machine> Host<M> {
         if let Some((server, socket)) = &wants.server
             && std::path::Path::new(socket) == self.socket_path
         {
-            match self.is_still_alive(server) {
+            match self.is_still_alive(server, &BTreeSet::new()) {
                 Seen::Known(true) => return Ok(Server::SocketLost { pid: Some(server.process.pid) }),
                 Seen::Known(false) => {}
                 Seen::Unknown(why) => return Err(why),

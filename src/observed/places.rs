@@ -10,27 +10,31 @@ use crate::model::{Address, Seen};
 /// What was found of a program, and where it was looked for.
 type Program = (Seen<Option<PathBuf>>, String);
 
-/// Programs that were found, by their names and the PATH of their environments.
-type Found<'a> = HashMap<(&'a str, Option<&'a str>), Program>;
+/// What one look has found already. Agents share directories and programs, and a PATH is long: each is looked for once.
+#[derive(Default)]
+struct Known<'a> {
+    programs: HashMap<(&'a str, Option<&'a str>), Program>,
+    directories: HashMap<&'a Path, Seen<bool>>,
+}
 
-/// Looks at all places. Agents share programs, and a PATH is long: each program is looked for once.
+/// Looks at all places.
 pub fn look(disk: &impl Disk, wanted: &BTreeMap<Address, PlaceWanted>) -> BTreeMap<Address, Place> {
-    let mut found = Found::new();
-    wanted.iter().map(|(who, wanted)| (who.clone(), place(disk, wanted, &mut found))).collect()
+    let mut known = Known::default();
+    wanted.iter().map(|(who, wanted)| (who.clone(), place(disk, wanted, &mut known))).collect()
 }
 
 /// Looks at one place.
 pub fn look_at(disk: &impl Disk, wanted: &PlaceWanted) -> Place {
-    place(disk, wanted, &mut Found::new())
+    place(disk, wanted, &mut Known::default())
 }
 
-fn place<'a>(disk: &impl Disk, wanted: &'a PlaceWanted, found: &mut Found<'a>) -> Place {
-    let directory = first_existing(disk, &wanted.directories);
+fn place<'a>(disk: &impl Disk, wanted: &'a PlaceWanted, known: &mut Known<'a>) -> Place {
+    let directory = first_existing(disk, &wanted.directories, known);
     let base = match &directory {
         Seen::Known(Some(directory)) => directory,
         Seen::Known(None) | Seen::Unknown(_) => Path::new("/"),
     };
-    let (program, path) = program(disk, wanted, base, found);
+    let (program, path) = program(disk, wanted, base, known);
     let program = match &directory {
         Seen::Known(_) => program,
         Seen::Unknown(why) => Seen::Unknown(why.clone()),
@@ -39,25 +43,29 @@ fn place<'a>(disk: &impl Disk, wanted: &'a PlaceWanted, found: &mut Found<'a>) -
 }
 
 /// Finds a program. What is found is the same for all directories, unless a path begins in them.
-fn program<'a>(disk: &impl Disk, wanted: &'a PlaceWanted, base: &Path, found: &mut Found<'a>) -> Program {
+fn program<'a>(disk: &impl Disk, wanted: &'a PlaceWanted, base: &Path, known: &mut Known<'a>) -> Program {
     let key = (wanted.program.as_str(), wanted.path.as_deref());
-    if let Some(known) = found.get(&key) {
-        return known.clone();
+    if let Some(found) = known.programs.get(&key) {
+        return found.clone();
     }
     let (program, path) = disk.find_program(&wanted.program, wanted.path.as_deref(), base);
     let is_absolute = |path: &str| path.starts_with('/');
     if is_absolute(&wanted.program) || (!wanted.program.contains('/') && path.split(':').all(is_absolute)) {
-        found.insert(key, (program.clone(), path.clone()));
+        known.programs.insert(key, (program.clone(), path.clone()));
     }
     (program, path)
 }
 
-fn first_existing(disk: &impl Disk, directories: &[PathBuf]) -> Seen<Option<PathBuf>> {
+fn first_existing<'a>(
+    disk: &impl Disk,
+    directories: &'a [PathBuf],
+    known: &mut Known<'a>,
+) -> Seen<Option<PathBuf>> {
     for directory in directories {
-        match disk.is_directory(directory) {
+        match known.directories.entry(directory).or_insert_with(|| disk.is_directory(directory)) {
             Seen::Known(true) => return Seen::Known(Some(directory.clone())),
             Seen::Known(false) => {}
-            Seen::Unknown(why) => return Seen::Unknown(why),
+            Seen::Unknown(why) => return Seen::Unknown(why.clone()),
         }
     }
     Seen::Known(None)

@@ -75,19 +75,29 @@ fn names_a_script(flag: &str) -> bool {
     !flag.starts_with("--") && flag.contains('c')
 }
 
-/// The oldest child of a shell: the agent, if the shell is a wrapper around one. Its end leaves the shell alive, so it is worth hearing
-/// of. `None` if the process is no shell, has no child, or cannot be read: then there is nothing to hear.
-pub fn wrapped(machine: &impl Machine, pid: i32) -> Option<ProcessId> {
-    let Seen::Known(Some(executable)) = machine.executable(pid) else { return None };
+/// Who is behind a process that may be a wrapper around an agent. The agent's end leaves a shell alive, so it is worth hearing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// It is no shell.
+    NoShell,
+    /// It has no child, or cannot be read: there is nothing to hear.
+    Nobody,
+    /// The oldest child of a shell.
+    Child(ProcessId),
+}
+
+/// Looks who is behind a process.
+pub fn behind(machine: &impl Machine, pid: i32) -> Behind {
+    let Seen::Known(Some(executable)) = machine.executable(pid) else { return Behind::Nobody };
     if !is_shell(&executable) {
-        return None;
+        return Behind::NoShell;
     }
-    let Seen::Known(children) = machine.children(pid) else { return None };
+    let Seen::Known(children) = machine.children(pid) else { return Behind::Nobody };
     let living = children.into_iter().filter_map(|child| match machine.find(child) {
         Seen::Known(found) => found.filter(|found| !found.zombie).map(|found| found.id),
         Seen::Unknown(_) => None,
     });
-    living.min_by_key(|id| id.start)
+    living.min_by_key(|id| id.start).map_or(Behind::Nobody, Behind::Child)
 }
 
 /// How long the process has lived, given the time since boot.
