@@ -12,7 +12,7 @@ use common::{Fake, RunningController, TestTown};
 use gtctl::machine::{Machine, Socket, ThisMachine, VERSION_MIN, VERSION_OF_SAFE_CONTROL, Version};
 use gtctl::model::TownId;
 use gtctl::observed::host::Host;
-use gtctl::observed::{Look, Wants};
+use gtctl::observed::{LastWords, Look, Wants};
 use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -241,6 +241,7 @@ fn wants(town: &TestTown) -> Wants {
         server: None,
         openings: BTreeMap::new(),
         endings: BTreeSet::new(),
+        last_words: LastWords::OfAll,
         free_memory: None,
         activity: BTreeSet::from([SCRIBE.parse().unwrap()]),
     }

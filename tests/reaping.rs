@@ -50,6 +50,7 @@ impl Machine {
             server: None,
             openings: BTreeMap::new(),
             endings: Default::default(),
+            last_words: Default::default(),
             free_memory: None,
             activity: Default::default(),
         };

@@ -14,7 +14,7 @@ use crate::act::Order;
 use crate::desired::Desired;
 use crate::ledger::{Deaths, FileSeen, Ledger, Looked, Record};
 use crate::model::{Address, Incarnation, Reason, Seen, Stamp};
-use crate::observed::{Observed, PastProcess, Server, Wants};
+use crate::observed::{LastWords, Observed, PastProcess, Server, Wants};
 use crate::plan::{Action, Gate, Options, Plan, State, Step, Verdict, endings, plan};
 use crate::report::events::{Event, EventLog, Kind};
 use crate::report::recording::{Inputs, Recorder};
@@ -127,13 +127,17 @@ impl<W: World> Reconciler<W> {
     ///
     /// An agent that is found in another tmux server may be in one that was founded just after tmux had been asked, so it is asked once more.
     pub async fn look(&self) -> Pass {
-        let pass = self.look_once().await;
-        let is_elsewhere = |verdict: &Verdict| matches!(verdict.state, State::Elsewhere { .. });
-        if pass.plan.verdicts.iter().any(is_elsewhere) { self.look_once().await } else { pass }
+        self.look_twice(LastWords::OfAll).await
     }
 
-    async fn look_once(&self) -> Pass {
-        let wants = self.wants();
+    async fn look_twice(&self, last_words: LastWords) -> Pass {
+        let pass = self.look_once(last_words).await;
+        let is_elsewhere = |verdict: &Verdict| matches!(verdict.state, State::Elsewhere { .. });
+        if pass.plan.verdicts.iter().any(is_elsewhere) { self.look_once(last_words).await } else { pass }
+    }
+
+    async fn look_once(&self, last_words: LastWords) -> Pass {
+        let wants = Wants { last_words, ..self.wants() };
         let mut observed = self.world.look(&wants).await;
         let resync = self.desired().policy.controller.resync.get();
         let looked = self.looked.as_ref();
@@ -161,13 +165,14 @@ impl<W: World> Reconciler<W> {
     /// Before that it looks at what freezes the town: who is stopping it this very moment must not be fought.
     pub async fn look_well(&mut self) -> Pass {
         self.config.reread_stops(self.world.disk());
-        let pass = self.look().await;
+        let pass = self.look_twice(LastWords::OfTold).await;
         let is_untold =
             |verdict: &Verdict| matches!(verdict.state, State::Ending | State::Dead { exit: None, .. });
         let Seen::Known(Server::Up(server)) = &pass.observed.server else { return pass };
-        if !pass.plan.verdicts.iter().any(is_untold) || !self.world.poke(server.id).await {
+        if !pass.plan.verdicts.iter().any(is_untold) {
             return pass;
         }
+        self.world.poke(server.id).await;
         self.look().await
     }
 

@@ -17,8 +17,8 @@ pub trait World: Look + Do + Clone + Send + Sync + 'static {
     /// The files of this world.
     fn disk(&self) -> &dyn Disk;
 
-    /// Makes a tmux server collect its children, and gives it a moment for that; false if it cannot be told.
-    fn poke(&self, server: ProcessId) -> impl Future<Output = bool> + Send;
+    /// Makes a tmux server collect its children, and gives it a moment for that, if it can be told.
+    fn poke(&self, server: ProcessId) -> impl Future<Output = ()> + Send;
 }
 
 impl<M: Machine> World for Host<M> {
@@ -30,12 +30,10 @@ impl<M: Machine> World for Host<M> {
         &self.machine
     }
 
-    async fn poke(&self, server: ProcessId) -> bool {
-        let told = self.machine.signal(server, Signal::Child).is_ok();
-        if told {
+    async fn poke(&self, server: ProcessId) {
+        if self.machine.signal(server, Signal::Child).is_ok() {
             self.machine.sleep(AFTER_POKE).await;
         }
-        told
     }
 }
 

@@ -10,8 +10,8 @@ use super::tmux::{
     parse_snapshot,
 };
 use super::{
-    Life, Look, Observed, Orphan, Pane, PastProcess, Server, ServerUp, Session, Wants, activity, heartbeats,
-    orphans, places, processes, screen, usage_limit,
+    LastWords, Life, Look, Observed, Orphan, Pane, PastProcess, Server, ServerUp, Session, Wants, activity,
+    heartbeats, orphans, places, processes, screen, usage_limit,
 };
 use crate::machine::Machine;
 use crate::model::{
@@ -252,7 +252,10 @@ impl<M: Machine> Host<M> {
 
     /// Asks for what is left on the screens of our agents that have ended since the last look.
     async fn ask_for_last_words(&self, sessions: &mut [Session], server: ProcessId, wants: &Wants) {
-        let has_ended = |pane: &Pane| matches!(pane.life, Seen::Known(Life::Gone { .. }));
+        let has_ended = |pane: &Pane| match pane.life {
+            Seen::Known(Life::Gone { exit }) => exit.is_some() || wants.last_words == LastWords::OfAll,
+            _ => false,
+        };
         let is_news = |session: &Session| {
             let marker = session.marker().filter(|marker| marker.town == wants.town)?;
             (!wants.endings.contains(&marker.incarnation)).then(|| marker.incarnation.clone())

@@ -23,8 +23,8 @@ pub use limit::{UsageLimit, usage_limit};
 pub use orphans::{Above, Orphan, Terminal};
 pub use screen::Screen;
 pub use snapshot::{
-    Claim, HeartbeatWanted, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server, ServerUp, Session,
-    Wants,
+    Claim, HeartbeatWanted, LastWords, Life, Observed, Pane, PastProcess, Place, PlaceWanted, Server,
+    ServerUp, Session, Wants,
 };
 pub use work::Work;
 

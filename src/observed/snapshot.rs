@@ -37,10 +37,22 @@ pub struct Wants {
     pub openings: BTreeMap<IncarnationId, Ready>,
     /// Lives that have ended and whose last words are known.
     pub endings: BTreeSet<IncarnationId>,
+    /// Of whom else last words are asked for.
+    pub last_words: LastWords,
     /// How much memory is to be available, in MiB; `None` if that does not matter.
     pub free_memory: Option<u64>,
     /// Objects of which it is asked when their terminals last showed something new.
     pub activity: BTreeSet<Address>,
+}
+
+/// Of whom last words are asked for. Each question is one more run of tmux, and somebody waits for the successor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastWords {
+    /// Of all that have ended.
+    #[default]
+    OfAll,
+    /// Of those of whom tmux has told how they ended: after the others it is asked once more in a moment.
+    OfTold,
 }
 
 /// A process that is remembered.

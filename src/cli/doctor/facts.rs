@@ -20,7 +20,7 @@ use crate::machine::{Machine, ThisMachine};
 use crate::model::{Address, ProcessId, Seen, TownId, Why};
 use crate::observed::host::Host;
 use crate::observed::tmux::{Socket, TmuxError};
-use crate::observed::{Look, PastProcess, Server, Wants};
+use crate::observed::{LastWords, Look, PastProcess, Server, Wants};
 use crate::plan::Options;
 use crate::report::words;
 use crate::town::files::town_toml::Naming;
@@ -145,6 +145,7 @@ pub async fn gather(context: &Context) -> Facts {
             let wants = Wants {
                 heartbeats: BTreeMap::new(),
                 endings: BTreeSet::new(),
+                last_words: LastWords::OfAll,
                 free_memory: None,
                 openings: Default::default(),
                 activity: BTreeSet::new(),

@@ -131,6 +131,7 @@ fn wants() -> Wants {
         server: None,
         openings: BTreeMap::new(),
         endings: BTreeSet::new(),
+        last_words: Default::default(),
         free_memory: None,
         activity: BTreeSet::new(),
     }
