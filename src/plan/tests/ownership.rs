@@ -184,3 +184,13 @@ fn law_3_a_fence_names_the_life_that_was_seen() {
     assert_eq!(fence.process().map(|process| (process.pid, process.start)), Some((1001, 50)));
     assert!(fence.label().ends_with(".a/witness.000000000001"), "{}", fence.label());
 }
+
+#[test]
+fn law_4_gt_s_session_is_remembered_before_it_is_labelled() {
+    let witness = gt_claim("witness", Some("a"), None);
+    let plan = town(TOWN).claimed("a/witness", Seen::Known(witness)).plan();
+    let verdict = plan.of(&address("a/witness")).unwrap();
+    let State::Adoptable(alive) = &verdict.state else { panic!("{:?}", verdict.state) };
+    let (life, _) = verdict.state.in_sight().expect("its process is known");
+    assert_eq!(Some(life.process), alive.fence.process());
+}
