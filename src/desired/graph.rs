@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Hold;
 use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
-use crate::observed::{HeartbeatWanted, LastWords, PastProcess, PlaceWanted, Wants, tmux::Socket};
+use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
     BackoffTable, BeadsTable, BootTable, ControllerTable, ConvoysTable, CrashLoopTable, FeedTable,
     LimitsTable, MailTable, MassDeathTable, Naming, OrphansTable, PolecatsTable, RestartPolicy, TownToml,
@@ -268,7 +268,7 @@ impl Desired {
             server,
             openings: BTreeMap::new(),
             endings: BTreeSet::new(),
-            last_words: LastWords::OfAll,
+            last_words: Default::default(),
             free_memory: Some(self.policy.limits.free_memory_mib).filter(|floor| *floor > 0),
             activity: self.objects.values().filter(|object| object.poke.is_some()).map(address).collect(),
         }
