@@ -381,7 +381,7 @@ impl Stage {
     fn stable(&self, pass: &crate::controller::Pass) -> Vec<Address> {
         let stable = self.policy.crash_loop.stable.get();
         let has_settled =
-            |verdict: &&Verdict| verdict.state.alive().is_some_and(|alive| alive.lived >= stable);
+            |verdict: &&Verdict| verdict.state.in_sight().is_some_and(|(_, lived)| lived >= stable);
         pass.plan.verdicts.iter().filter(has_settled).map(|verdict| verdict.address.clone()).collect()
     }
 
