@@ -99,10 +99,22 @@ fn s71_each_way_to_start_an_agent_is_the_same() {
     by_hand.kill();
     assert_eq!(recipe(nth_start(&town, 2)), expected);
 
+    // The session was made for another spec: nothing of that is left.
+    town.set("sessions.scribe", "env = { MODEL = 'sonnet', ANOTHER = '1' }");
+    town.gtctl(&["controller", "reload"]).exits(0);
+    nth_start(&town, 2).kill();
+    let third = recipe(nth_start(&town, 3));
+    let says = |name: &str| third.2.get(name).map(String::as_str);
+    assert_eq!((says("MODEL"), says("ANOTHER"), says("EMPTY")), (Some("sonnet"), Some("1"), None));
+    town.set("sessions.scribe", "env = { MODEL = 'opus', EMPTY = '' }");
+    town.gtctl(&["controller", "reload"]).exits(0);
+    nth_start(&town, 3).kill();
+    assert_eq!(recipe(nth_start(&town, 4)), expected);
+
     // Its session is gone: it gets a new one.
     let session = town.wait_alive("sessions/scribe");
     town.tmux(&["kill-session", "-t", &session.id]).exits(0);
-    assert_eq!(recipe(nth_start(&town, 3)), expected);
+    assert_eq!(recipe(nth_start(&town, 5)), expected);
 }
 
 #[test]

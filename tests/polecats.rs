@@ -189,6 +189,8 @@ fn a_polecat_that_dies_with_work_on_its_hook_is_started_again_as_gt_starts_it() 
         ("BD_ACTOR", NUX),
         ("BEADS_AGENT_NAME", "gastown/nux"),
         ("GIT_AUTHOR_NAME", "nux"),
+        ("GT_POLECAT_PATH", &session.path.display().to_string()),
+        ("POLECAT_SLOT", "0"),
     ] {
         assert_eq!(environment.get(name).map(String::as_str), Some(value), "{name}");
     }

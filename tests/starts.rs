@@ -68,6 +68,15 @@ fn the_kind_of_agent_is_chosen_in_gts_order_and_town_toml_comes_first() {
     of_rig(json!({"role_agents": {"crew": "cursor"}, "worker_agents": {"max": "copilot"}}));
     assert_eq!(chosen(&town, "a/crew/max"), pair("copilot", "a/settings/config.json"));
 
+    // Before there were `agents`, a rig spelled its one out.
+    let block = json!({"provider": "gemini", "command": "gem", "args": ["-q"]});
+    of_town(json!({"default_agent": "amp", "role_agents": {"refinery": "amp"}}));
+    of_rig(json!({"agent": "codex", "runtime": block}));
+    assert_eq!(chosen(&town, "a/crew/max"), pair("gemini", "a/settings/config.json"));
+    assert_eq!(object(&town, "a/crew/max")["command"], json!(["gem", "-q"]));
+    assert_eq!(chosen(&town, "a/refinery"), pair("amp", "settings/config.json"));
+    town.gtctl(&["validate"]).exits(0).says("`runtime` is what gt had before `agents`");
+
     town.set("defaults", "agent = 'vibe'");
     assert_eq!(chosen(&town, "a/crew/max"), pair("vibe", "town.toml"));
     town.set("roles.crew", "agent = 'pi'");
@@ -279,6 +288,8 @@ const OF_ALL: &[(&str, &str)] = &[
     ("BD_BACKUP_ENABLED", "false"),
     ("BEADS_DOLT_AUTO_START", "0"),
     ("GT_DOLT_PORT", "3310"),
+    ("BEADS_DOLT_PORT", "3310"),
+    ("BEADS_DOLT_SERVER_PORT", "3310"),
 ];
 
 /// A town with one of each role.
@@ -371,6 +382,94 @@ fn files_change_what_is_a_default_and_not_who_an_agent_is() {
         ("mayor".to_owned(), "--x".to_owned())
     );
     assert_eq!(says("deacon", "BD_ACTOR"), "deacon");
+}
+
+#[test]
+fn agents_use_the_account_that_gt_chose_and_none_if_it_cannot_be_read() {
+    let town = every_role();
+    let accounts = |default: &str| {
+        let all = json!({"work": {"email": "a@b.c", "config_dir": "~/.claude-work"}});
+        town.file("mayor/accounts.json", &json!({"default": default, "accounts": all}).to_string());
+    };
+    accounts("work");
+    town.set("roles.deacon", "env = { CLAUDE_CONFIG_DIR = '/srv/own' }");
+    town.set("sessions.scribe", &format!("command = {}", town.command(&Fake::Ok)));
+    town.once().exits(0);
+    let account = |object: &str| town.life(object).environ().get("CLAUDE_CONFIG_DIR").cloned();
+    let home = town.life("mayor").environ()["HOME"].clone();
+    for object in ["mayor", "a/witness", "a/crew/max"] {
+        assert_eq!(account(object), Some(format!("{home}/.claude-work")), "{object}");
+    }
+    assert_eq!(account("deacon").as_deref(), Some("/srv/own"), "a nearer file says so");
+    assert_eq!(account("sessions/scribe"), None);
+
+    // Nobody is the default: that is an answer.
+    accounts("");
+    town.life("a/crew/max").kill();
+    town.once().exits(0);
+    assert_eq!(account("a/crew/max"), None);
+    // gt takes the machine's own account where the default one is gone; that may be somebody else's.
+    accounts("gone");
+    town.life("mayor").kill();
+    town.life("deacon").kill();
+    town.once();
+    assert_eq!((town.start_count("mayor"), town.start_count("deacon")), (1, 2));
+    town.plan().assert_held("mayor", "layer-unreadable");
+    town.gtctl(&["why", "mayor"]).says("there is no account `gone`").says("mayor/accounts.json");
+    fs::remove_file(town.path("mayor/accounts.json")).unwrap();
+    town.gtctl(&["validate"]).exits(6).says("mayor/accounts.json is gone");
+}
+
+#[test]
+fn agents_are_told_where_the_database_listens_as_gt_finds_it() {
+    let town = every_role();
+    let told = || {
+        town.once();
+        let life = town.life("a/witness");
+        let env = life.environ();
+        life.kill();
+        ["GT_DOLT_PORT", "BEADS_DOLT_PORT", "BEADS_DOLT_SERVER_HOST"].map(|name| env.get(name).cloned())
+    };
+    let says = |port: &str, host: Option<&str>| {
+        [Some(port.to_owned()), Some(port.to_owned()), host.map(str::to_owned)]
+    };
+    assert_eq!(told(), says("3310", None), "daemon.json names it");
+    town.file(".dolt-data/config.yaml", "listener:\n  host: 0.0.0.0\n  port: 3311\n");
+    assert_eq!(told(), says("3311", None), "the server's own file is nearer");
+    let dolt = json!({"host": "100.64.0.5", "port": 3312});
+    town.file("mayor/town.json", &json!({"name": "t", "dolt": dolt}).to_string());
+    assert_eq!(told(), says("3312", Some("100.64.0.5")), "gt's own file of the town is nearest");
+    town.file("mayor/town.json", &json!({"dolt": {"port": "many"}}).to_string());
+    town.once();
+    town.plan().assert_held("a/witness", "layer-unreadable");
+}
+
+#[test]
+fn claude_is_shown_the_hooks_that_gt_keeps_above_its_directory() {
+    let town = gas_town(&["a"]);
+    town.town_toml("[rigs.a.crew.max]\n");
+    town.make_dirs(&["a/crew/max"]);
+    let fake = Fake::Ok.command(town.root());
+    let claude = json!({"provider": "claude", "command": fake[0], "args": []});
+    let settings = json!({"default_agent": "mine", "agents": {"mine": claude}});
+    town.file("settings/config.json", &settings.to_string());
+    for place in ["witness", "crew"] {
+        town.file(&format!("a/{place}/.claude/settings.json"), "{}");
+    }
+    town.once().exits(0);
+    for (object, place) in [("a/witness", "witness"), ("a/crew/max", "crew")] {
+        let path = town.path(&format!("a/{place}/.claude/settings.json")).display().to_string();
+        let argv = town.life(object).argv();
+        assert!(argv.windows(2).any(|two| two == ["--settings", &path]), "{object}: {argv:?}");
+        assert!(!argv.last().unwrap().contains("Run `gt prime` to"), "its hooks do: {argv:?}");
+    }
+    // Where they are not, claude would refuse to start; and must be told what they would have told it.
+    let argv = town.life("a/refinery").argv();
+    assert!(!argv.contains(&"--settings".to_owned()), "{argv:?}");
+    assert!(argv.last().unwrap().contains("Run `gt prime` to"), "{argv:?}");
+    // What town.toml spells out is spelled out.
+    town.set("roles.witness", &format!("command = {}", town.command(&Fake::Ok)));
+    assert_eq!(object(&town, "a/witness")["command"], json!(fake));
 }
 
 // --- first words

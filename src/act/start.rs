@@ -14,6 +14,9 @@ use super::{Order, Outcome, stop};
 /// What a start prints of what it made.
 const MADE: &str = "gtctl-made #{session_id} #{pane_id} #{pane_pid} #{pid}";
 
+/// Where gt looks for the repository of a polecat whose directory is gone.
+const WORKTREE: &str = "GT_POLECAT_PATH";
+
 /// Starts an agent.
 pub async fn start(host: &Host<impl Machine>, order: &Order, launch: &Launch) -> Outcome {
     let Some(recipe) = &order.recipe else { return Outcome::failed("no file says how to start it") };
@@ -48,12 +51,19 @@ pub async fn start(host: &Host<impl Machine>, order: &Order, launch: &Launch) ->
     {
         return outcome;
     }
-    let line = [command_line(order, recipe, launch)];
     // What goes into a session of a server that lives must not found another one; and nothing else may either, if one lives unseen.
     let reply = match launch.into {
-        LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => host.tmux.ask(&line).await,
+        LaunchInto::DeadPane(_) | LaunchInto::NewWindow(_) => {
+            let reply = host.tmux.ask(&[command_line(order, recipe, launch, Kept::IfSameSpec)]).await;
+            match reply.as_ref().ok().and_then(|reply| kept_of_another(&reply.stdout)) {
+                Some(kept) => host.tmux.ask(&[command_line(order, recipe, launch, Kept::Known(&kept))]).await,
+                None => reply,
+            }
+        }
         LaunchInto::NewSession | LaunchInto::Replacing(_) => match unseen_server(host) {
-            Seen::Known(false) => host.tmux.script(&line).await,
+            Seen::Known(false) => {
+                host.tmux.script(&[command_line(order, recipe, launch, Kept::Known(&[]))]).await
+            }
             Seen::Known(true) => {
                 return Outcome::refused("the tmux server lives, and its socket file is gone");
             }
@@ -72,8 +82,62 @@ fn unseen_server(host: &Host<impl Machine>) -> Seen<bool> {
     if host.machine.has_socket_file(path) { Seen::Known(false) } else { host.machine.socket_is_bound(path) }
 }
 
+/// What a session keeps of the environment that it was made with. tmux gives that to all that starts in it, and a variable that no file sets
+/// any more would live on in it through all restarts.
+#[derive(Clone, Copy)]
+enum Kept<'a> {
+    /// Nothing that is not wanted, if it was made for the same spec; else it says what it keeps, and nothing is started.
+    IfSameSpec,
+    /// These variables of gtctl's.
+    Known(&'a [String]),
+}
+
+/// What a session says in the place of a restart if its agent was started from another spec; and then the variables that it keeps.
+const OTHER_SPEC: &str = "gtctl-other-spec";
+
+/// The variables that a session made for another spec says it keeps.
+fn kept_of_another(stdout: &str) -> Option<Vec<String>> {
+    let said = stdout.lines().find_map(|line| line.strip_prefix(OTHER_SPEC))?;
+    // Whoever may write that option may write anything into it.
+    let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    Some(said.split_ascii_whitespace().filter(is_name).map(str::to_owned).collect())
+}
+
+/// The commands of a restart in a session that lives, so that nothing of another spec's environment is left in it.
+fn with_its_own_environment(
+    order: &Order,
+    recipe: &Recipe,
+    (session, target): (&str, &str),
+    kept: Kept<'_>,
+    commands: Vec<String>,
+) -> Vec<String> {
+    match kept {
+        Kept::IfSameSpec => {
+            let spec = order.spec().map_or_else(String::new, |spec| spec.to_string());
+            let condition = word(&equal("@gtctl_spec", &spec));
+            let commands = commands.join(" ; ");
+            let says = word(&format!("{OTHER_SPEC} #{{@gtctl_env}}"));
+            vec![format!(
+                "if-shell -F -t {target} {condition} {{ {commands} }} {{ display-message -p -t {target} {says} }}"
+            )]
+        }
+        Kept::Known(names) => {
+            let (keep, unset): (Vec<&String>, _) =
+                names.iter().partition(|name| recipe.env.contains_key(*name));
+            let unset = unset.into_iter().map(|name| format!("set-environment -u -t {session} {name}"));
+            unset.chain([remember(session, keep)]).chain(commands).collect()
+        }
+    }
+}
+
+/// A command that writes down which variables a session keeps.
+fn remember<'a>(session: &str, names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    format!("set-option -t {session} @gtctl_env {}", word(&names.join(" ")))
+}
+
 /// The whole start as one line of tmux commands.
-fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
+fn command_line(order: &Order, recipe: &Recipe, launch: &Launch, kept: Kept<'_>) -> String {
     let how = how(order, recipe, launch);
     let made = word(MADE);
     match &launch.into {
@@ -85,6 +149,7 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
             let pane = tell_pane(recipe, &target, "#{pane_id}");
             std::iter::once(new)
                 .chain(pane)
+                .chain([remember(&target, recipe.env.keys())])
                 .chain(labels(order, &target, &target))
                 .collect::<Vec<_>>()
                 .join(" ; ")
@@ -96,6 +161,7 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
             commands.extend(labels(order, &session, &pane));
             commands.push(format!("display-message -p -t {pane} {made}"));
             let dead = [conditions(fence), pane_conditions(fence), vec![equal("pane_dead", "1")]].concat();
+            let commands = with_its_own_environment(order, recipe, (&session, &pane), kept, commands);
             guarded(&pane_target(fence), &dead, &commands)
         }
         LaunchInto::NewWindow(fence) => {
@@ -103,6 +169,7 @@ fn command_line(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
             let mut commands = vec![format!("new-window -P -F {made} -t {session} {how}")];
             commands.extend(tell_pane(recipe, &session, "#{pane_id}"));
             commands.extend(labels(order, &session, &session));
+            let commands = with_its_own_environment(order, recipe, (&session, &session), kept, commands);
             guarded(&format!("{}:", fence.session()), &conditions(fence), &commands)
         }
     }
@@ -141,13 +208,18 @@ fn how(order: &Order, recipe: &Recipe, launch: &Launch) -> String {
     ];
     // gt tells the lives of a role apart by this one.
     let run = is_role(recipe).then(|| ("GT_RUN", order.incarnation.to_string()));
+    let is_polecat = recipe.env.contains_key("GT_POLECAT");
+    let worktree = is_polecat.then(|| (WORKTREE, launch.directory.display().to_string()));
     let configured = recipe.env.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    for (name, value) in configured.chain(own).chain(run) {
+    for (name, value) in configured.chain(own).chain(run).chain(worktree) {
         words.push("-e".to_owned());
         words.push(word(&format!("{name}={value}")));
     }
     words.push("-- /usr/bin/env".to_owned());
-    let is_set = |name: &str| recipe.env.contains_key(name) || (name == "GT_RUN" && is_role(recipe));
+    let is_set = |name: &str| {
+        let of_this_life = (name == "GT_RUN" && is_role(recipe)) || (name == WORKTREE && is_polecat);
+        of_this_life || recipe.env.contains_key(name)
+    };
     for name in IDENTITY.iter().filter(|name| !is_set(name)) {
         words.push(format!("-u {name}"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::model::{Address, Origin, Period, Ready, Seen};
 use crate::town::files::TownFiles;
-use crate::town::files::agents::{AGENTS_JSON, CustomAgent, SETTINGS_JSON};
+use crate::town::files::agents::{AGENTS_JSON, CustomAgent, SESSION_ID_ENV, SETTINGS_JSON};
 use crate::town::files::town_toml::{PromptMode, TownToml};
 
 use super::choice::layers;
@@ -77,13 +77,16 @@ pub const BUILT_IN: &[Kind] = &[
     Kind::new("amp", &["amp", "--dangerously-allow-all", "--no-ide"], &["amp"]).without_hooks(),
     Kind::new("auggie", &["auggie", "--allow-indexing"], &["auggie"]).without_hooks(),
     Kind::new("claude", &["claude", "--dangerously-skip-permissions"], &["node", "claude"])
+        .env(&[(SESSION_ID_ENV, "CLAUDE_SESSION_ID")])
         .ready(Some("❯ "), 10),
     Kind::new("codex", &["codex", "--dangerously-bypass-approvals-and-sandbox"], &["codex"])
         .ready(Some("› "), 3)
         .typed(),
     Kind::new("copilot", &["copilot", "--yolo"], &["copilot"]).ready(None, 5).typed(),
     Kind::new("cursor", &["cursor-agent", "-f"], &["cursor-agent", "agent"]).ready(None, 5),
-    Kind::new("gemini", &["gemini", "--approval-mode", "yolo"], &["gemini"]).ready(None, 5),
+    Kind::new("gemini", &["gemini", "--approval-mode", "yolo"], &["gemini"])
+        .env(&[(SESSION_ID_ENV, "GEMINI_SESSION_ID")])
+        .ready(None, 5),
     Kind::new("omp", &["omp", "--hook", ".omp/hooks/gastown-hook.ts"], &["omp", "node", "bun"]),
     Kind::new("opencode", &["opencode"], &["opencode", "node", "bun"])
         .env(&[("OPENCODE_PERMISSION", r#"{"*":"allow"}"#)])
@@ -113,6 +116,8 @@ pub struct Agent {
     pub ready: Option<Ready>,
     /// Whether gt's hooks tell it what gt knows.
     pub hooks: bool,
+    /// Whether it takes claude's arguments.
+    pub is_claude: bool,
 }
 
 /// Why there is no such kind.
@@ -140,6 +145,7 @@ pub fn find(files: &TownFiles, toml: &TownToml, address: &Address, name: &str) -
     let command = command.ok_or(NoAgent::Unknown)?;
     if agent.command.first() != command.first() {
         agent.processes = Vec::new();
+        agent.is_claude = is_claude(&command);
     }
     agent.command = command;
     agent.prompt = yours.prompt.or(agent.prompt);
@@ -202,17 +208,29 @@ fn of_kind(kind: &Kind) -> Agent {
         prompt: Some(kind.prompt),
         ready: Some(Ready { prompt: kind.ready_prompt.map(str::to_owned), delay: kind.ready_delay }),
         hooks: kind.hooks,
+        is_claude: kind.name == super::choice::DEFAULT,
     }
 }
 
+/// Whether this is claude's own program.
+fn is_claude(command: &[String]) -> bool {
+    let kind = command.first().and_then(|program| of_program(program));
+    kind.is_some_and(|kind| kind.name == super::choice::DEFAULT)
+}
+
 /// What gt's files leave out comes from the built-in kind that theirs is like; `None` if nothing says what to run.
-fn of_custom(name: &str, custom: &CustomAgent) -> Option<Agent> {
+pub fn of_custom(name: &str, custom: &CustomAgent) -> Option<Agent> {
     let like = custom.provider.as_deref().and_then(built_in);
     let like = like.or_else(|| custom.command.as_deref().and_then(of_program)).or_else(|| built_in(name));
     let base = like.map(of_kind).unwrap_or_default();
     let program = custom.command.clone().or_else(|| base.command.first().cloned())?;
     let arguments = custom.args.clone().unwrap_or_else(|| base.command.iter().skip(1).cloned().collect());
-    let command = custom.wrapper.iter().chain([&program]).cloned().chain(arguments).collect();
+    let command: Vec<String> = custom.wrapper.iter().chain([&program]).cloned().chain(arguments).collect();
+    // As gt: who says whose provider it is knows it best.
+    let is_claude = match &custom.provider {
+        Some(provider) => provider == super::choice::DEFAULT,
+        None => is_claude(std::slice::from_ref(&program)),
+    };
     let mut env = base.env;
     env.extend(custom.env.clone());
     // The names are those of a program: another program has its own.
@@ -230,7 +248,7 @@ fn of_custom(name: &str, custom: &CustomAgent) -> Option<Agent> {
     };
     let delay = custom.ready_delay_ms.map(Period::millis);
     let ready = Some(ready(base.ready, custom.ready_prompt.as_ref(), delay));
-    Some(Agent { command, env, processes, prompt, ready, hooks: base.hooks })
+    Some(Agent { command, env, processes, prompt, ready, hooks: base.hooks, is_claude })
 }
 
 /// How to see that it is ready: what is said of that, on what was said before. A prompt that is said to be none leaves the delay.

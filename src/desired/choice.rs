@@ -1,7 +1,7 @@
 //! Which kind of agent an object runs, and who says so: what `town.toml` says of the object, its `defaults`, then gt's settings, in gt's order.
 
 use crate::model::{Address, Origin, Position};
-use crate::town::files::agents::{AgentSettings, Layer, SETTINGS_JSON, Said, path_of};
+use crate::town::files::agents::{AgentSettings, CustomAgent, Layer, SETTINGS_JSON, path_of};
 use crate::town::files::town_toml::TownToml;
 use crate::town::files::{Starts, TownFiles};
 
@@ -15,8 +15,16 @@ pub const DEFAULT: &str = "claude";
 pub struct Choice<'a> {
     /// Its name.
     pub name: &'a str,
+    /// What it is, where the one who chose it spells it out: `runtime` of a rig's settings.
+    pub spelled_out: Option<&'a CustomAgent>,
     /// Who.
     pub by: By<'a>,
+}
+
+impl<'a> Choice<'a> {
+    fn named(name: &'a str, by: By<'a>) -> Self {
+        Self { name, spelled_out: None, by }
+    }
 }
 
 /// Who chose a kind of agent.
@@ -38,10 +46,10 @@ pub fn choose<'a>(
     said: Option<&(&'a str, Vec<&'a str>)>,
 ) -> Result<Choice<'a>, Hold> {
     if let Some((name, path)) = said {
-        return Ok(Choice { name, by: By::TownToml(path.clone()) });
+        return Ok(Choice::named(name, By::TownToml(path.clone())));
     }
     if let Some(name) = &toml.defaults.agent {
-        return Ok(Choice { name, by: By::TownToml(vec!["defaults", "agent"]) });
+        return Ok(Choice::named(name, By::TownToml(vec!["defaults", "agent"])));
     }
     let role = address.role().as_str();
     let of_role = |settings: &'a AgentSettings| settings.roles.get(role);
@@ -53,16 +61,20 @@ pub fn choose<'a>(
         }
         _ => None,
     };
-    let chosen = match member {
+    let of_role = match member {
         Some(said) => Some(said),
-        None => match first(&files.starts, address, of_role)? {
-            Some(said) => Some(said),
-            None => first(&files.starts, address, of_all)?,
-        },
+        None => first(&files.starts, address, of_role)?,
     };
-    Ok(match chosen {
-        Some(said) => Choice { name: &said.value, by: By::Gt(&said.at) },
-        None => Choice { name: DEFAULT, by: By::Nobody },
+    if let Some(said) = of_role {
+        return Ok(Choice::named(&said.value, By::Gt(&said.at)));
+    }
+    if let Some(kind) = first(&files.starts, address, |settings| settings.runtime.as_ref())? {
+        let name = kind.provider.as_deref().unwrap_or(DEFAULT);
+        return Ok(Choice { name, spelled_out: Some(kind), by: By::Gt(&kind.at) });
+    }
+    Ok(match first(&files.starts, address, of_all)? {
+        Some(said) => Choice::named(&said.value, By::Gt(&said.at)),
+        None => Choice::named(DEFAULT, By::Nobody),
     })
 }
 
@@ -73,11 +85,11 @@ pub fn effort<'a>(files: &'a TownFiles, address: &Address) -> Result<Option<&'a 
 }
 
 /// What the rig's settings say, or else the town's.
-fn first<'a>(
+fn first<'a, T>(
     starts: &'a Starts,
     address: &Address,
-    says: impl Fn(&'a AgentSettings) -> Option<&'a Said<String>>,
-) -> Result<Option<&'a Said<String>>, Hold> {
+    says: impl Fn(&'a AgentSettings) -> Option<&'a T>,
+) -> Result<Option<&'a T>, Hold> {
     for (layer, file) in layers(starts, address, SETTINGS_JSON) {
         match &layer.settings {
             crate::model::Seen::Known(settings) => {

@@ -5,10 +5,19 @@ use std::path::Path;
 
 use super::agents;
 use super::choice;
-use super::holds::Hold;
-use crate::model::Address;
-use crate::town::files::TownFiles;
+use super::holds::{Hold, HoldKind};
+use crate::model::{Address, Origin, Seen, Why};
 use crate::town::files::town_toml::Naming;
+use crate::town::files::{ACCOUNTS_JSON, TownFiles};
+
+/// Where claude keeps whose account it uses.
+const ACCOUNT: &str = "CLAUDE_CONFIG_DIR";
+
+/// The port of the database, as gt calls it.
+const DATABASE_PORT: &str = "GT_DOLT_PORT";
+
+/// See [`slot`].
+pub const SLOT: &str = "POLECAT_SLOT";
 
 /// How much an agent is to think, unless gt's settings say otherwise.
 const EFFORT: &str = "high";
@@ -27,6 +36,9 @@ pub fn defaults(files: &TownFiles, address: &Address, hold: &mut Option<Hold>) -
         }
     };
     let mut env = files.daemon.as_ref().map(|daemon| daemon.env.clone()).unwrap_or_default();
+    if let Some(unread) = database(files, &mut env) {
+        hold.get_or_insert(unread);
+    }
     let mut set = |name: &str, value: &str| env.insert(name.to_owned(), value.to_owned());
     // An agent that finds these of another one refuses to start, or runs with its options.
     set("CLAUDECODE", "");
@@ -40,6 +52,52 @@ pub fn defaults(files: &TownFiles, address: &Address, hold: &mut Option<Hold>) -
         set("BD_DOLT_AUTO_COMMIT", "off");
     }
     env
+}
+
+/// Whose account the agents use, where no nearer file says it. A hold, if that cannot be known: with another account somebody else pays.
+pub fn account(files: &TownFiles, address: &Address, env: &mut BTreeMap<String, String>) -> Option<Hold> {
+    if matches!(address, Address::Session(_)) || env.contains_key(ACCOUNT) {
+        return None;
+    }
+    match &files.starts.account {
+        Seen::Known(directory) => {
+            env.extend(directory.iter().map(|path| (ACCOUNT.to_owned(), path.display().to_string())));
+            None
+        }
+        Seen::Unknown(why) => Some(unread(why, ACCOUNTS_JSON)),
+    }
+}
+
+/// Where the town's database listens, in the words of gt and of all versions of `bd`. A hold, if that cannot be known: another database is
+/// another town's.
+fn database(files: &TownFiles, env: &mut BTreeMap<String, String>) -> Option<Hold> {
+    let (port, host, told) = match files.starts.database.first() {
+        Some((_, Seen::Known(endpoint))) => (Some(endpoint.port.to_string()), endpoint.host.clone(), true),
+        // gt's own variable is in `mayor/daemon.json`, and `bd` does not know it.
+        None => (env.get(DATABASE_PORT).cloned(), None, false),
+        Some((file, Seen::Unknown(why))) => return Some(unread(why, file)),
+    };
+    let ports = [DATABASE_PORT, "BEADS_DOLT_SERVER_PORT", "BEADS_DOLT_PORT"].map(|name| (name, &port));
+    let hosts = ["GT_DOLT_HOST", "BEADS_DOLT_SERVER_HOST"].map(|name| (name, &host));
+    for (name, value) in ports.into_iter().chain(hosts) {
+        if let Some(value) = value
+            && (told || !env.contains_key(name))
+        {
+            env.insert(name.to_owned(), value.clone());
+        }
+    }
+    None
+}
+
+fn unread(why: &Why, file: &str) -> Hold {
+    Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned()))
+}
+
+/// The number of a polecat among those of its rig, by which agents that run side by side keep apart what they open, ports say.
+pub fn slot(files: &TownFiles, address: &Address) -> Option<(String, String)> {
+    let Address::Polecat(rig, name) = address else { return None };
+    let names = &files.polecats.get(rig)?.names;
+    Some((SLOT.to_owned(), names.iter().position(|one| one == name)?.to_string()))
 }
 
 /// What gt needs to know an agent by its processes.

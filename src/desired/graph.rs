@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Hold;
+use super::environment::SLOT;
 use crate::model::{Address, Name, Origin, Ready, SpecHash, TownId, Words};
 use crate::observed::{HeartbeatWanted, PastProcess, PlaceWanted, Wants, tmux::Socket};
 use crate::town::files::town_toml::{
@@ -222,7 +223,8 @@ impl Recipe {
         self.directories.iter().for_each(|directory| part(directory.as_os_str().as_bytes()));
         part(&self.command.len().to_le_bytes());
         self.command.iter().for_each(|word| part(word.as_bytes()));
-        for (name, value) in &self.env {
+        // Others come and go, and the number with them: nobody is restarted for that.
+        for (name, value) in self.env.iter().filter(|(name, _)| *name != SLOT) {
             part(name.as_bytes());
             part(value.as_bytes());
         }

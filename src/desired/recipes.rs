@@ -12,6 +12,7 @@ use super::role_files::RoleSays;
 use super::words;
 use crate::model::{Address, Origin, Period, Why, excerpt};
 use crate::town::files::TownFiles;
+use crate::town::files::hooks::claude_settings;
 use crate::town::files::town_toml::{RoleTable, TownToml};
 
 /// The settings of an object after its layers are joined: what is said closest to it counts.
@@ -175,12 +176,14 @@ pub fn recipe<'a>(
     env.extend(std::mem::take(&mut agent.env));
     env.extend(role.env(files));
     env.extend(settings.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    hold = hold.or_else(|| environment::account(files, address, &mut env));
     let liveness = Liveness {
         name: choice.as_ref().map(|choice| choice.name.as_str()),
         processes: &agent.processes,
         command: &agent.command,
     };
     env.extend(environment::identity(toml.town.naming, root, address, &session, &liveness));
+    env.extend(environment::slot(files, address));
     let directories = match (settings.directory, role.work_dir(files)) {
         (Some(directory), _) => vec![root.join(fill(directory, address))],
         (None, Some(directory)) => vec![root.join(directory)],
@@ -222,6 +225,10 @@ fn kind<'a>(
         Ok(choice) => choice,
         Err(hold) => return Ok(held(hold)),
     };
+    let found = match choice.spelled_out {
+        Some(custom) => agents::of_custom(choice.name, custom).ok_or(NoAgent::Unknown),
+        None => agents::find(files, toml, address, choice.name),
+    };
     let origin = match &choice.by {
         By::TownToml(path) => files
             .town
@@ -231,8 +238,9 @@ fn kind<'a>(
         By::Gt(position) => Origin::At((*position).clone()),
         By::Nobody => Origin::Default,
     };
-    match agents::find(files, toml, address, choice.name) {
-        Ok(agent) => {
+    match found {
+        Ok(mut agent) => {
+            with_hooks(files, address, &mut agent);
             let choice = AgentChoice { name: choice.name.to_owned(), origin };
             Ok(Chosen { agent, choice: Some(choice), hold: None })
         }
@@ -245,6 +253,22 @@ fn kind<'a>(
                 Ok(held(Hold::new(HoldKind::Unreadable(why), origin)))
             }
         },
+    }
+}
+
+/// Shows claude the settings that the members of its role share: gt's hooks are in them. Without them nothing tells it what gt knows.
+fn with_hooks(files: &TownFiles, address: &Address, agent: &mut Agent) {
+    let Some(rig) = address.rig().filter(|_| agent.is_claude && files.workspace) else { return };
+    let Some(settings) = claude_settings(rig, address.role()) else { return };
+    if agent.command.iter().any(|word| word == "--settings") {
+        return;
+    }
+    let layer = files.starts.rigs.get(rig);
+    let there = layer.is_some_and(|layer| layer.claude_settings.contains(&address.role()));
+    agent.hooks = there;
+    if there {
+        agent.command.push("--settings".to_owned());
+        agent.command.push(files.root.path().join(settings).display().to_string());
     }
 }
 

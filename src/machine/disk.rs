@@ -40,6 +40,9 @@ pub trait Disk: Send + Sync {
     /// Whether this is a directory. Not being allowed to look is no answer.
     fn is_directory(&self, path: &Path) -> Seen<bool>;
 
+    /// The home directory of gtctl's user: what `~` stands for in gt's files.
+    fn home(&self) -> Option<PathBuf>;
+
     /// Where a program is, by its path, or by its name on `search` (gtctl's own PATH if `None`); and what was searched.
     fn find_program(
         &self,

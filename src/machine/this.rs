@@ -75,6 +75,10 @@ impl Disk for ThisMachine {
         disk::is_there(root, relative)
     }
 
+    fn home(&self) -> Option<PathBuf> {
+        std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+    }
+
     fn names(&self, directory: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()

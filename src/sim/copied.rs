@@ -19,9 +19,12 @@ use crate::model::{Address, Name, Origin, Role, Seen};
 use crate::observed::tmux::Socket;
 use crate::observed::{Place, PlaceWanted, places};
 use crate::town::TownRoot;
+use crate::town::files::ACCOUNTS_JSON;
 use crate::town::files::TownFiles;
 use crate::town::files::agents::{AGENTS_JSON, path_of};
 use crate::town::files::daemon::{DAEMON_JSON, SETTINGS_JSON};
+use crate::town::files::dolt::{DOLT_CONFIG, TOWN_JSON};
+use crate::town::files::hooks::claude_settings;
 use crate::town::files::rigs::RIGS_JSON;
 use crate::town::files::roles::{ROLES, role_file};
 use crate::town::files::stops::{ESTOP, SHUTDOWN_LOCK};
@@ -79,7 +82,7 @@ impl CopiedTown {
             }
         };
         [TOWN_TOML, RIGS_JSON, DAEMON_JSON, SETTINGS_JSON, ESTOP].into_iter().for_each(&mut copy);
-        copy(AGENTS_JSON);
+        [AGENTS_JSON, ACCOUNTS_JSON, TOWN_JSON, DOLT_CONFIG].into_iter().for_each(&mut copy);
         let rigs = files.wisps.keys().map(Some).chain([None]);
         rigs.flat_map(|rig| ROLES.iter().map(move |role| path_of(rig, &role_file(role))))
             .for_each(|path| copy(&path));
@@ -87,6 +90,8 @@ impl CopiedTown {
             for file in [SETTINGS_JSON, AGENTS_JSON] {
                 copy(&path_of(Some(rig), file));
             }
+            let roles = [Role::Witness, Role::Refinery, Role::Crew];
+            roles.into_iter().filter_map(|role| claude_settings(rig, role)).for_each(|path| copy(&path));
             copy(&format!(".beads-wisp/config/{rig}.json"));
             copy(&format!("{ESTOP}.{rig}"));
         }

@@ -173,6 +173,10 @@ impl Disk for SimMachine {
         self.shared().world.disk.is_there(root, relative)
     }
 
+    fn home(&self) -> Option<PathBuf> {
+        Some(PathBuf::from("/home/me"))
+    }
+
     fn names(&self, directory: &Path) -> Vec<String> {
         self.shared().world.disk.names(directory)
     }

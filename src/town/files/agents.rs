@@ -2,25 +2,31 @@
 //!
 //! What cannot be read is unknown, and holds back whatever would be started by it (law 11): another agent is never put in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jsonc_parser::ast::{Object, Value};
 use jsonc_parser::common::Ranged;
 
+use super::dolt::Endpoint;
+use super::hooks;
 use super::json::Reader;
+use super::lenient::read;
 use super::roles::{ROLES, RoleFile, parse_role, role_file};
 use crate::machine::Disk;
-use crate::model::{Name, Position, Seen, Why};
+use crate::model::{Name, Position, Role, Seen};
 use crate::town::diagnostic::{Diagnostic, Label};
-use crate::town::source::{self, Source};
+use crate::town::source::Source;
 
 /// The town's settings; a rig's are at the same path below the rig.
 pub const SETTINGS_JSON: &str = super::daemon::SETTINGS_JSON;
 
 /// Kinds of agents that the user made; a rig's are at the same path below the rig.
 pub const AGENTS_JSON: &str = "settings/agents.json";
+
+/// The variable in which gt tells an agent's hooks where the agent keeps the name of its conversation.
+pub const SESSION_ID_ENV: &str = "GT_SESSION_ID_ENV";
 
 /// The newest version of a rig's settings and of a list of agents that gt itself reads.
 const VERSION_MAX: i64 = 1;
@@ -56,6 +62,8 @@ pub struct AgentSettings {
     pub effort: BTreeMap<String, Said<String>>,
     /// Kinds that are defined here: `agents`.
     pub agents: BTreeMap<String, CustomAgent>,
+    /// The one kind that a rig's settings of before `agents` spell out: `runtime`.
+    pub runtime: Option<CustomAgent>,
 }
 
 /// A kind of agent that gt's files define. What is absent comes from the built-in kind that it is like.
@@ -92,6 +100,8 @@ pub struct Layer {
     pub kinds: Seen<Option<BTreeMap<String, CustomAgent>>>,
     /// `roles/<role>.toml`, of those that are there, by role.
     pub roles: BTreeMap<&'static str, Seen<RoleFile>>,
+    /// The roles whose members share settings of claude; none of the town's own, who have theirs in their directories.
+    pub claude_settings: BTreeSet<Role>,
     /// Which of its files are there, readable or not, by their paths in the town.
     pub there: Vec<String>,
 }
@@ -102,18 +112,34 @@ impl Default for Layer {
             settings: Seen::Known(AgentSettings::default()),
             kinds: Seen::Known(None),
             roles: BTreeMap::new(),
+            claude_settings: BTreeSet::new(),
             there: Vec::new(),
         }
     }
 }
 
 /// What gt's files say of how agents are started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Starts {
     /// The town's.
     pub town: Layer,
     /// Those of each rig that has any.
     pub rigs: BTreeMap<Name, Layer>,
+    /// Where the account that all use keeps its configuration, if the files name one.
+    pub account: Seen<Option<PathBuf>>,
+    /// Where the database of beads listens, by each file that says it, or cannot be read; the first counts.
+    pub database: Vec<(&'static str, Seen<Endpoint>)>,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self {
+            town: Layer::default(),
+            rigs: BTreeMap::new(),
+            account: Seen::Known(None),
+            database: Vec::new(),
+        }
+    }
 }
 
 /// Where a file of the town is that rigs have as well.
@@ -153,31 +179,8 @@ pub fn read_layer(disk: &dyn Disk, root: &Path, rig: Option<&Name>) -> (Layer, V
         there.push(path);
         roles.insert(*role, file);
     }
-    (Layer { settings, kinds, roles, there }, warnings)
-}
-
-/// A file, if it is there and right; what is wrong with it is a warning, for it holds back only what it would decide.
-fn read<T>(
-    disk: &dyn Disk,
-    root: &Path,
-    file: &str,
-    warnings: &mut Vec<Diagnostic>,
-    parse: impl FnOnce(&Source) -> Result<T, Vec<Diagnostic>>,
-) -> Seen<Option<T>> {
-    let parsed = match source::read(disk, root, file) {
-        Ok(None) => return Seen::Known(None),
-        Ok(Some(source)) => parse(&source),
-        Err(diagnostic) => Err(vec![diagnostic]),
-    };
-    match parsed {
-        Ok(parsed) => Seen::Known(Some(parsed)),
-        Err(mistakes) => {
-            let first = mistakes.first().map_or_else(String::new, |first| first.title.clone());
-            let help = "until it can be read, nothing is started or stopped that it decides about";
-            warnings.extend(mistakes.into_iter().map(|one| one.into_warning().with_help(help)));
-            Seen::Unknown(Why::new(format!("{file}: {first}")))
-        }
-    }
+    let claude_settings = rig.map(|rig| hooks::read_claude_settings(disk, root, rig)).unwrap_or_default();
+    (Layer { settings, kinds, roles, claude_settings, there }, warnings)
 }
 
 /// Checks settings, a rig's or the town's; beside them what has no effect.
@@ -186,17 +189,20 @@ pub fn parse_settings(
     rig: Option<&Name>,
 ) -> Result<(AgentSettings, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut reader = Reader::new(source);
-    let (mut settings, mut warnings) = (AgentSettings::default(), Vec::new());
+    let (mut settings, mut warnings, mut runtime) = (AgentSettings::default(), Vec::new(), None);
     if let Some(file) = reader.parse() {
         let (agent, crew) =
             if rig.is_some() { ("agent", "worker_agents") } else { ("default_agent", "crew_agents") };
         if rig.is_some() {
             version(&mut reader, &file);
-            if let Some(runtime) = reader.field(&file, "runtime") {
-                let label = reader.label(runtime, "");
+            if let Some(block) = reader.object(&file, "runtime") {
+                let label = reader.label(block, "");
                 let help = "define it under `agents`, and name it as `agent`";
-                let title = "`runtime` has no effect on gtctl";
-                warnings.push(Diagnostic::warning(title, label).with_help(help));
+                warnings.push(
+                    Diagnostic::warning("`runtime` is what gt had before `agents`", label).with_help(help),
+                );
+                let at = reader.position(block);
+                runtime = Some(kind(&mut reader, block, at));
             }
         }
         settings = AgentSettings {
@@ -205,6 +211,7 @@ pub fn parse_settings(
             crew: all_said(&mut reader, &file, crew),
             effort: all_said(&mut reader, &file, "role_effort"),
             agents: kinds(&mut reader, &file),
+            runtime,
         };
     }
     reader.finish((settings, warnings))
@@ -290,6 +297,14 @@ fn kind<'a>(reader: &mut Reader<'a>, object: &Object<'a>, at: Position) -> Custo
         .or_else(|| words(reader, tmux?, "process_names"))
         .unwrap_or_default();
     let command = text(reader, "command");
+    let mut env = environment(reader, object);
+    let session = reader.object(object, "session");
+    let session_id = text(reader, "session_id_env").or_else(|| {
+        session.and_then(|session| said(reader, session, "session_id_env")).map(|said| said.value)
+    });
+    if let Some(name) = session_id {
+        env.entry(SESSION_ID_ENV.to_owned()).or_insert(name);
+    }
     no_nul(reader, object, "command", command.as_slice());
     CustomAgent {
         at,
@@ -297,7 +312,7 @@ fn kind<'a>(reader: &mut Reader<'a>, object: &Object<'a>, at: Position) -> Custo
         command,
         args: words(reader, object, "args"),
         wrapper: words(reader, object, "exec_wrapper").unwrap_or_default(),
-        env: environment(reader, object),
+        env,
         processes,
         takes_prompt: text(reader, "prompt_mode").map(|mode| mode != "none"),
         ready_prompt: tmux.and_then(|tmux| said(reader, tmux, "ready_prompt_prefix")).map(|said| said.value),

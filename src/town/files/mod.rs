@@ -1,9 +1,13 @@
 //! The files of a town, each read with the place of everything in it. What they mean together is decided elsewhere.
 
+pub mod accounts;
 pub mod agents;
 mod check;
 pub mod daemon;
+pub mod dolt;
+pub mod hooks;
 mod json;
+mod lenient;
 pub mod polecats;
 pub mod rigs;
 pub mod roles;
@@ -18,6 +22,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub use accounts::ACCOUNTS_JSON;
 pub use agents::{AgentSettings, CustomAgent, Layer, Said, Starts};
 pub use daemon::{DaemonFile, DisabledPatrol, DisabledPatrols, Patrol};
 pub use polecats::Polecats;
@@ -132,9 +137,24 @@ fn read_starts(
         }
         layer
     };
-    let town = layer(None);
+    let mut town = layer(None);
     let of_rigs = rigs.iter().map(|rig| (rig.clone(), layer(Some(rig))));
-    Starts { town, rigs: of_rigs.filter(|(_, layer)| *layer != Layer::default()).collect() }
+    let rigs = of_rigs.filter(|(_, layer)| *layer != Layer::default()).collect();
+    let account = accounts::read_account(disk, root, warnings);
+    if account != Seen::Known(None) {
+        town.there.push(ACCOUNTS_JSON.to_owned());
+    }
+    let mut database = Vec::new();
+    for (file, said) in dolt::read_endpoints(disk, root, warnings) {
+        match said {
+            Seen::Known(None) => continue,
+            Seen::Known(Some(None)) => {}
+            Seen::Known(Some(Some(endpoint))) => database.push((file, Seen::Known(endpoint))),
+            Seen::Unknown(why) => database.push((file, Seen::Unknown(why))),
+        }
+        town.there.push(file.to_owned());
+    }
+    Starts { town, rigs, account: account.map(Option::flatten), database }
 }
 
 impl TownFiles {

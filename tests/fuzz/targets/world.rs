@@ -84,6 +84,10 @@ impl Disk for World {
         Ok(self.file(&root.join(relative)).is_some())
     }
 
+    fn home(&self) -> Option<PathBuf> {
+        Some(PathBuf::from("/home/me"))
+    }
+
     fn names(&self, directory: &Path) -> Vec<String> {
         let files = self.files.lock().unwrap();
         files

@@ -58,6 +58,10 @@ impl Disk for Memory {
         Ok(false)
     }
 
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+
     fn names(&self, _: &Path) -> Vec<String> {
         Vec::new()
     }
