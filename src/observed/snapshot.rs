@@ -111,7 +111,7 @@ pub struct Observed {
     pub work: BTreeMap<Address, Seen<Work>>,
     /// Where gt is, for letters; `None` if it is nowhere, or nobody would write any.
     #[serde(default)]
-    pub gt: Option<PathBuf>,
+    pub gt: Option<Seen<PathBuf>>,
     /// Whether a remembered process still lives.
     pub past: BTreeMap<Address, Seen<bool>>,
     /// Whether the remembered tmux server still lives; `None` if none is remembered.

@@ -59,11 +59,14 @@ pub(super) fn add(verdict: &mut Verdict, input: &Input<'_>) {
             condition.lasts,
         ));
     }
-    let Some(program) = &input.observed.gt else {
-        verdict.evidence.push(Evidence::now("its witness is not told, because gt is not there"));
-        return;
-    };
-    send(verdict, &condition, program.clone(), input);
+    match &input.observed.gt {
+        Some(Seen::Known(program)) => send(verdict, &condition, program.clone(), input),
+        Some(Seen::Unknown(why)) => {
+            let what = format!("its witness is not told, because whether gt is there is unknown: {why}");
+            verdict.evidence.push(Evidence::now(what));
+        }
+        None => verdict.evidence.push(Evidence::now("its witness is not told, because gt is not there")),
+    }
 }
 
 fn send(verdict: &mut Verdict, condition: &Condition<'_>, program: PathBuf, input: &Input<'_>) {

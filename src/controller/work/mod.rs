@@ -80,7 +80,7 @@ pub struct WorkLayer {
     file: PathBuf,
     table: BeadsTable,
     rigs: BTreeMap<Name, Seen<Rig>>,
-    gt: Option<PathBuf>,
+    gt: Option<Seen<PathBuf>>,
     needs: BTreeMap<Name, Need>,
     said: BTreeMap<Name, Said>,
 }
@@ -117,8 +117,8 @@ impl WorkLayer {
         let gt = toml.map(|toml| toml.mail.program.clone()).unwrap_or_default();
         let gt = if gt.is_empty() { "gt" } else { &gt };
         self.gt = match disk.find_program(gt, None, root.path()).0 {
-            Seen::Known(found) => found,
-            Seen::Unknown(_) => None,
+            Seen::Known(found) => found.map(Seen::Known),
+            Seen::Unknown(why) => Some(Seen::Unknown(why)),
         };
         let program = match find(disk, self.table.program.as_deref(), root.path()) {
             _ if !self.table.enabled => Err(Why::new("beads are not asked (beads.enabled)")),
@@ -172,7 +172,7 @@ impl WorkLayer {
     }
 
     /// Where gt is; `None` if nobody would write a letter, or it is nowhere.
-    pub fn gt(&self) -> Option<PathBuf> {
+    pub fn gt(&self) -> Option<Seen<PathBuf>> {
         self.gt.clone()
     }
 

@@ -59,7 +59,7 @@ impl Given {
     /// gt is there.
     #[must_use]
     pub fn with_gt(mut self) -> Self {
-        self.observed.gt = Some(PathBuf::from("/bin/gt"));
+        self.observed.gt = Some(Seen::Known(PathBuf::from("/bin/gt")));
         self
     }
 }
@@ -91,7 +91,7 @@ pub fn employ(given: &mut Given, (kind, memory): (u8, u8)) {
     };
     given.observed.work.extend(said.map(|said| (address(NUX), said)));
     if kind % 2 == 0 {
-        given.observed.gt = Some(PathBuf::from("/bin/gt"));
+        given.observed.gt = Some(Seen::Known(PathBuf::from("/bin/gt")));
     }
     if kind % 3 == 0 {
         given.ledger.mass_death = Some(MassDeath { last: at(NOW - 20) });

@@ -1,5 +1,6 @@
 //! Polecats: their work decides, and what beads said before they ended is void.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::builders::{Given, NOW, address, at, files, of_files};
@@ -312,6 +313,23 @@ fn work_that_does_not_get_on_is_told_once_for_each_life() {
     assert_eq!(letter(&quiet("[polecats]\ngupp-after = '5m'\ngupp-mail = false", 300)), None);
     // The agent has lived for ten minutes, so nothing of it can be quiet for longer.
     assert_eq!(letter(&quiet("", 4000)), None);
+}
+
+#[test]
+fn law_1_whether_gt_is_there_may_be_unknown_and_why_says_that_and_not_that_it_is_gone() {
+    let toml = "[polecats]\ngupp-after = '5m'";
+    let evidence = |gt: Option<Seen<PathBuf>>| {
+        let mut given = quiet(toml, 300);
+        given.observed.gt = gt;
+        assert_eq!(letter(&given), None);
+        let plan = given.plan();
+        let verdict = plan.verdicts.iter().find(|one| one.address == address(NUX)).unwrap();
+        verdict.evidence.last().unwrap().what.clone()
+    };
+    assert!(
+        evidence(Some(Seen::unknown("no access"))).ends_with("whether gt is there is unknown: no access")
+    );
+    assert!(evidence(None).ends_with("because gt is not there"));
 }
 
 #[test]

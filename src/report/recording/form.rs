@@ -87,7 +87,7 @@ pub struct PassLine<'a, V, E> {
     pub work: Option<Vec<Piece<Pair<'a, Seen<Work>>>>>,
     /// Where gt was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gt: Option<PathBuf>,
+    pub gt: Option<Seen<PathBuf>>,
     /// What agents said of themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeats: Option<Vec<Piece<Pair<'a, Heard>>>>,
