@@ -32,6 +32,7 @@ pub mod run;
 mod sight;
 pub mod socket;
 mod supervisor;
+mod transport;
 mod watch;
 mod work;
 mod world;

@@ -24,15 +24,15 @@ use super::requests;
 use super::rhythm::Rhythm;
 use super::socket::{Answer, Asked, ControlSocket, Reloaded, Request, Status};
 use super::supervisor::{self, Watchdog};
+use super::transport;
 use super::watch::Watch;
 use super::work::{self, WorkAsking};
 use crate::act::{Do, Order, Outcome};
-use crate::machine::{Machine, VERSION_MIN, VERSION_OF_SAFE_CONTROL};
+use crate::machine::Machine;
 use crate::model::Why;
 use crate::observed::host::Host;
 use crate::report::events::{Event, Kind};
 use crate::report::{changes, json, text, words};
-use crate::town::files::town_toml::ControlClient;
 
 /// What woke the controller.
 enum Wake {
@@ -144,14 +144,7 @@ pub async fn run<M: Machine>(reconciler: Reconciler<Host<M>>, lock: &TownLock) -
     let rhythm = Rhythm::new(reconciler.now());
     let settings = settings(&reconciler);
     let parts = Parts::start(&reconciler.world.machine, &root, settings);
-    let since = match reconciler.desired().policy.controller.control_client {
-        ControlClient::Auto => Some(VERSION_OF_SAFE_CONTROL),
-        ControlClient::Always => Some(VERSION_MIN),
-        ControlClient::Never => None,
-    };
-    if let Some(since) = since {
-        reconciler.world.machine.keep_client(&reconciler.desired().town, since, heard.clone());
-    }
+    transport::begin(&reconciler.world.machine, reconciler.desired(), &heard);
     let ear = Ear::new(reconciler.world.machine.clone(), heard);
     let mut mail = Mail::new(&root);
     follow_mail(&mut mail, &reconciler);
@@ -355,6 +348,7 @@ impl<M: Machine> Controller<M> {
 
     fn read(&mut self) {
         self.reconciler.reread();
+        transport::follow(&self.reconciler.world.machine, self.reconciler.desired());
         follow_mail(&mut self.mail, &self.reconciler);
         self.parts.follow(settings(&self.reconciler));
         if let Some(watch) = &mut self.watch {

@@ -4,6 +4,7 @@
 //! text, so everything behind this door, from the command lines to the parsers and the fences, is the same in both.
 
 mod control;
+mod direct;
 mod disk;
 pub mod ending;
 mod own;
@@ -157,6 +158,9 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
         script: &Script,
         limit: Duration,
     ) -> impl Future<Output = Result<Reply, TmuxError>> + Send;
+
+    /// Whether tmux servers may be spoken to without running `tmux`, where that is known to come to the same. They may not, until this is said.
+    fn speak_directly(&self, _wanted: bool) {}
 
     /// From now on keeps a client of tmux's for this town, where it can, so that nothing is forked for a script; whoever listens to `changed` hears when sessions
     /// come or go. Both are a help, and nothing rests on them. `since`: the oldest tmux for which it does so.

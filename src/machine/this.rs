@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::control::{Keeper, Kept};
+use super::direct::Direct;
 use super::ending::{self, Ending};
 use super::processes::{self, Observe};
 use super::{
@@ -39,6 +40,7 @@ fn read(clock: ClockId) -> Duration {
 pub struct ThisMachine {
     boot: BootId,
     kept: Kept,
+    direct: Direct,
     launcher: Option<PathBuf>,
 }
 
@@ -46,7 +48,12 @@ impl ThisMachine {
     /// The machine that gtctl runs on, in this boot; on a system that does not tell its boots apart, none differs from another.
     pub fn new() -> Self {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { boot: BootId(id.trim().to_owned()), kept: Kept::default(), launcher: None }
+        Self {
+            boot: BootId(id.trim().to_owned()),
+            kept: Kept::default(),
+            direct: Direct::default(),
+            launcher: None,
+        }
     }
 
     /// The same machine with a gtctl that makes control clients end with this process ([`LAUNCH`](super::LAUNCH)).
@@ -258,7 +265,22 @@ impl Machine for ThisMachine {
             Some(Err(TmuxError::Lost)) if script.only_reads() => {}
             Some(answer) => return answer,
         }
-        tmux::client(socket, script, limit).await
+        match self.direct.ask(&path, script, limit).await {
+            None => {}
+            Some(Err(TmuxError::Lost)) if script.only_reads() => {}
+            Some(answer) => return answer,
+        }
+        let answer = tmux::client(socket, script, limit).await;
+        if let Ok(reply) = &answer
+            && script.only_reads()
+        {
+            self.direct.prove(&path, script, reply, limit).await;
+        }
+        answer
+    }
+
+    fn speak_directly(&self, wanted: bool) {
+        self.direct.want(wanted);
     }
 
     fn keep_client(&self, town: &TownId, since: Version, changed: UnboundedSender<()>) {

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::own;
 
 /// More output than this is not an answer to anything gtctl asks.
-const OUTPUT_SIZE_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const OUTPUT_SIZE_MAX: u64 = 64 * 1024 * 1024;
 
 /// Environment variables that tell who an agent is, or that belong to the agent that happens to run gtctl. They must not reach others:
 /// gt's users had mail sent in the wrong name. Agents get them unset, or with their own values.

@@ -111,8 +111,9 @@ impl TestTown {
         array(&fake.command(&self.root))
     }
 
-    /// Puts a counting `tmux` before the real one.
+    /// Puts a counting `tmux` before the real one; a controller runs it for all that it asks.
     pub fn shim(&self) -> Shim {
+        self.set("controller", "direct = false");
         Shim::install(&self.root)
     }
 

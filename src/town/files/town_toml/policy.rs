@@ -141,7 +141,7 @@ pub enum ControlClient {
     Auto,
     /// With any tmux.
     Always,
-    /// With none: tmux is run for each look.
+    /// With none.
     Never,
 }
 
@@ -159,6 +159,8 @@ pub struct ControllerTable {
     pub stop_timeout: Period,
     /// How long tmux may take to answer before it counts as unknown.
     pub tmux_timeout: Period,
+    /// Whether the controller speaks to the tmux server in tmux's own protocol, where the server is seen to answer that as it answers `tmux`.
+    pub direct: bool,
     /// Whether the controller speaks to tmux through one client in control mode that stays.
     pub control_client: ControlClient,
 }
@@ -171,6 +173,7 @@ impl Default for ControllerTable {
             settle: Period::seconds(1),
             stop_timeout: Period::seconds(5),
             tmux_timeout: Period::seconds(5),
+            direct: true,
             control_client: ControlClient::Auto,
         }
     }
