@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{Fake, RunningController, SOON, TestTown};
-use gtctl::machine::{Machine, Reply, Script, Socket, ThisMachine, TmuxError};
+use gtctl::machine::{Machine, Reply, Script, Socket, ThisMachine, TmuxError, VERSION_MIN};
 use rustix::process::Signal;
 
 const SCRIBE: &str = "sessions/scribe";
@@ -32,6 +32,7 @@ fn counting() -> MutexGuard<'static, ()> {
 async fn direct(town: &TestTown) -> (ThisMachine, Socket) {
     let (machine, socket) = (ThisMachine::new(), Socket::Path(town.socket_file()));
     machine.speak_directly(true);
+    machine.met(&socket, town.server().pid, VERSION_MIN, LIMIT);
     loop {
         // Two programs: `tmux` for the answer, and none for the proof; then none.
         machine.tmux(&socket, &question(), LIMIT).await.unwrap();
@@ -164,7 +165,7 @@ fn pass(town: &TestTown, controller: &RunningController<'_>) {
 
 #[test]
 fn a_controller_runs_no_program_to_look_nor_to_start_an_agent_again() {
-    let town = TestTown::new().session("scribe", Fake::Ok);
+    let town = TestTown::new().session("scribe", Fake::Ok).session("other", Fake::Ok);
     let shim = town.shim();
     town.set("controller", "direct = true");
     let controller = town.controller();

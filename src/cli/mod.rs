@@ -145,7 +145,10 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    runtime.block_on(dispatch(cli)).into()
+    let exit = runtime.block_on(dispatch(cli));
+    // A server that does not answer is not waited for.
+    runtime.shutdown_background();
+    exit.into()
 }
 
 async fn dispatch(cli: Cli) -> Exit {

@@ -47,7 +47,8 @@ pub struct ConfigTrouble {
 impl Config {
     /// Reads all files. Without a good reading there is nothing to fall back on.
     pub fn open(disk: &dyn Disk, root: TownRoot, ledger: &Ledger) -> Result<Self, Vec<Diagnostic>> {
-        let (files, desired) = read(disk, &root, ledger, None)?;
+        let files = Arc::new(read(disk, &root, ledger, None)?);
+        let desired = desire(&files)?;
         let mut beads = BeadsLayer::open(disk, &root.gtctl_dir());
         beads.follow(disk, &root, &files);
         let desired = Arc::new(desired.held_by_beads(&beads.said()));
@@ -68,10 +69,9 @@ impl Config {
 
     /// Reads all files again. Wrong ones leave the last good reading in force. What is to be told of it, if it is news.
     pub fn reread(&mut self, disk: &dyn Disk, ledger: &Ledger, now: &Stamp) -> Option<String> {
-        match read(disk, &self.root, ledger, Some(&self.files)) {
-            Ok((files, desired)) => {
-                self.beads.follow(disk, &self.root, &files);
-                let desired = desired.held_by_beads(&self.beads.said());
+        match self.read_again(disk, ledger) {
+            Ok(None) => self.trouble.take().map(|_| "the files are right again and in force".to_owned()),
+            Ok(Some((files, desired))) => {
                 let gone: Vec<Address> = self
                     .desired
                     .objects
@@ -108,6 +108,25 @@ impl Config {
         }
     }
 
+    /// The files and the graph made from them, if anything in them is another one now: most often files are read because a while has passed.
+    fn read_again(
+        &mut self,
+        disk: &dyn Disk,
+        ledger: &Ledger,
+    ) -> Result<Option<(Arc<TownFiles>, Desired)>, Vec<Diagnostic>> {
+        let files = read(disk, &self.root, ledger, Some(&self.files))?;
+        let said = self.beads.said();
+        if files == *self.files {
+            self.beads.follow(disk, &self.root, &self.files);
+            if said == self.beads.said() {
+                return Ok(None);
+            }
+        }
+        let desired = desire(&files)?;
+        self.beads.follow(disk, &self.root, &files);
+        Ok(Some((Arc::new(files), desired.held_by_beads(&self.beads.said()))))
+    }
+
     /// Reads ESTOP and gt's shutdown lock again, without the other files: somebody may be stopping the town this very moment.
     pub fn reread_stops(&mut self, disk: &dyn Disk) {
         let stops = read_stops(disk, self.root.path(), &self.files.wisps.keys().cloned().collect());
@@ -128,13 +147,13 @@ impl Config {
     }
 }
 
-/// Reads all files and makes the graph, or tells all that is wrong.
+/// Reads all files, or tells all that is wrong with them, each by itself.
 fn read(
     disk: &dyn Disk,
     root: &TownRoot,
     ledger: &Ledger,
     before: Option<&TownFiles>,
-) -> Result<(Arc<TownFiles>, Desired), Vec<Diagnostic>> {
+) -> Result<TownFiles, Vec<Diagnostic>> {
     let files = reread_all(disk, root, before)?;
     let there = present(&files);
     let gone: Vec<Diagnostic> = ledger
@@ -146,8 +165,7 @@ fn read(
     if !gone.is_empty() {
         return Err(gone);
     }
-    let desired = desire(&files)?;
-    Ok((Arc::new(files), desired))
+    Ok(files)
 }
 
 fn present(files: &TownFiles) -> BTreeSet<String> {

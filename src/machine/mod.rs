@@ -166,8 +166,8 @@ pub trait Machine: Disk + Clone + Send + Sync + 'static {
     /// come or go. Both are a help, and nothing rests on them. `since`: the oldest tmux for which it does so.
     fn keep_client(&self, _town: &TownId, _since: Version, _changed: UnboundedSender<()>) {}
 
-    /// A tmux server of this version has answered at this socket just now: the moment to make such a client.
-    fn may_join(&self, _socket: &Socket, _version: Version, _limit: Duration) {}
+    /// The server with this pid, of this version, has answered at `socket`: what depends on its version may begin. A client that is kept may take `limit` to join.
+    fn met(&self, _socket: &Socket, _server: i32, _version: Version, _limit: Duration) {}
 
     /// Lets go of that client, and of what was made for it, but waits no longer than `limit`.
     fn leave_client(&self, _socket: &Socket, _limit: Duration) -> impl Future<Output = ()> + Send {

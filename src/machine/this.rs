@@ -196,7 +196,7 @@ impl Machine for ThisMachine {
     }
 
     fn find(&self, pid: i32) -> Seen<Option<Found>> {
-        processes::HERE.find(pid)
+        ending::HERE.living(pid).map_or_else(|| processes::HERE.find(pid), |found| Seen::Known(Some(found)))
     }
 
     fn children(&self, pid: i32) -> Seen<Vec<i32>> {
@@ -288,7 +288,8 @@ impl Machine for ThisMachine {
         self.kept.keep(keeper, self.draw());
     }
 
-    fn may_join(&self, socket: &Socket, version: Version, limit: Duration) {
+    fn met(&self, socket: &Socket, server: i32, version: Version, limit: Duration) {
+        self.direct.met(server, version);
         self.kept.join(socket, &self.socket_path(socket), version, limit);
     }
 

@@ -9,6 +9,10 @@ pub const VERSION_MIN: Version = Version { major: 3, minor: 2 };
 /// with all sessions: `new-window ; kill-session` by anybody is enough, and so are several windows whose processes end at once (tmux issue 5243; docs/tmux.md).
 pub const VERSION_OF_SAFE_CONTROL: Version = Version { major: 3, minor: 8 };
 
+/// The newest tmux of which it is known what its server makes of the messages of [`direct`](super::direct): one that it cannot read would end it, and all agents
+/// with it. Their lengths are those of 3.2 up to here.
+pub const VERSION_OF_KNOWN_PROTOCOL: Version = Version { major: 3, minor: 6 };
+
 /// A tmux version, as far as it matters: `3.3a` is 3.3, `next-3.7` is 3.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {

@@ -137,7 +137,7 @@ impl<M: Machine> Host<M> {
         let snapshot = parse_snapshot(&reply.stdout, no_sessions)
             .map_err(|malformed| Why::new(malformed.to_string()))?;
         if let Some(version) = Version::parse(&snapshot.version) {
-            self.tmux.may_join(version);
+            self.tmux.met(snapshot.pid, version);
         }
         let id = match self.machine.find(snapshot.pid) {
             Seen::Known(Some(found)) => found.id,

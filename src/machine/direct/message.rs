@@ -202,6 +202,29 @@ pub mod tests {
     }
 
     #[test]
+    fn whatever_comes_is_read_to_its_end_or_refused() {
+        for seed in 0..20_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut inbox = Inbox::default();
+            let kinds = [12, 203, 204, 210, 300, 303, 304, 306, 307, random.u32(..)];
+            for _ in 0..random.usize(1..4) {
+                let body: Vec<u8> = (0..random.usize(..40)).map(|_| random.u8(..)).collect();
+                let mut message = heard(kinds[random.usize(..kinds.len())], &body);
+                if random.bool() {
+                    let at = random.usize(..message.len());
+                    message[at] = random.u8(..);
+                }
+                inbox.add(&message[..random.usize(..=message.len())]);
+            }
+            let mut rounds = 0;
+            while let Ok(Some(_)) = inbox.next() {
+                rounds += 1;
+            }
+            assert!(rounds <= 16, "each takes its header off at least");
+        }
+    }
+
+    #[test]
     fn what_is_too_long_for_tmux_is_not_said() {
         let mut to = Vec::new();
         assert!(say(Say::Cwd, &[&[b'x'; BODY_MAX - 1], b"\0"], &mut to));

@@ -1,14 +1,14 @@
 //! Which server may be spoken to directly: the one that has been seen to answer just as `tmux` says.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
-
 use super::exchange::{exchange, introduction};
 use crate::machine::tmux::{Reply, Script, TmuxError};
+use crate::machine::version::{VERSION_MIN, VERSION_OF_KNOWN_PROTOCOL, Version};
 
 /// What is in motion may answer differently a moment later. A server that does so for so many times is not understood.
 const TRIES_MAX: u32 = 5;
@@ -24,6 +24,8 @@ pub struct Direct(Arc<Shared>);
 struct Shared {
     wanted: AtomicBool,
     introduction: OnceLock<Introduction>,
+    /// The server that was last seen to be of a version that bears it.
+    borne: Mutex<Option<i32>>,
     known: Mutex<Option<Known>>,
 }
 
@@ -52,6 +54,16 @@ impl Direct {
         self.0.wanted.store(wanted, Ordering::Relaxed);
     }
 
+    /// A server of this version has answered.
+    pub fn met(&self, server: i32, version: Version) {
+        let is_known = (VERSION_MIN..=VERSION_OF_KNOWN_PROTOCOL).contains(&version);
+        *self.borne() = is_known.then_some(server);
+    }
+
+    fn borne(&self) -> MutexGuard<'_, Option<i32>> {
+        self.0.borne.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn introduction(&self) -> Option<&[u8]> {
         let wanted = self.0.wanted.load(Ordering::Relaxed);
         wanted.then(|| self.0.introduction.get_or_init(|| Introduction(introduction())).0.as_slice())
@@ -67,17 +79,15 @@ impl Direct {
         script: &Script,
         limit: Duration,
     ) -> Option<Result<Reply, TmuxError>> {
-        let introduction = self.introduction()?;
-        let proven =
-            self.known().clone().filter(|known| known.proof == Proof::Given && known.socket == socket)?;
-        let talk = async {
-            let server = reach(socket).await.filter(|(_, pid)| *pid == proven.pid).map(|(server, _)| server);
-            match server {
-                Some(server) => Some(exchange(server, introduction, script).await),
-                None => None,
-            }
+        self.introduction()?;
+        let proven = self.known().clone();
+        let proven = proven.filter(|known| known.proof == Proof::Given && known.socket == socket)?.pid;
+        let (this, socket, script) = (self.clone(), socket.to_owned(), script.clone());
+        let talk = move || {
+            let server = reach(&socket).filter(|(_, pid)| *pid == proven).map(|(server, _)| server)?;
+            Some(exchange(server, this.introduction()?, &script, limit))
         };
-        let answer = tokio::time::timeout(limit, talk).await.unwrap_or(Some(Err(TmuxError::Timeout(limit))));
+        let answer = apart(talk).await.unwrap_or(Some(Err(TmuxError::Lost)));
         if answer.as_ref().is_none_or(|answer| answer.is_err()) {
             // Whoever is there now is to prove itself anew.
             *self.known() = None;
@@ -87,23 +97,24 @@ impl Direct {
 
     /// Has the server at a socket answer what `tmux` was just told `reply` to. It must be a script that changes nothing.
     pub async fn prove(&self, socket: &Path, script: &Script, reply: &Reply, limit: Duration) {
-        let Some(introduction) = self.introduction() else { return };
-        if reply.code != Some(0) || !script.only_reads() {
+        if self.introduction().is_none() || reply.code != Some(0) || !script.only_reads() {
             return;
         }
-        let talk = async {
-            let (server, pid) = reach(socket).await?;
+        let (this, socket, script, reply) = (self.clone(), socket.to_owned(), script.clone(), reply.clone());
+        let talk = move || {
+            let (server, pid) = reach(&socket).filter(|(_, pid)| *this.borne() == Some(*pid))?;
             let failed =
-                match self.known().as_ref().filter(|known| known.socket == socket && known.pid == pid) {
+                match this.known().as_ref().filter(|known| known.socket == socket && known.pid == pid) {
                     None => 0,
                     Some(Known { proof: Proof::Failed(times), .. }) if *times < TRIES_MAX => *times,
                     Some(_) => return None,
                 };
-            let same = exchange(server, introduction, script).await.is_ok_and(|answer| answer == *reply);
+            let answer = exchange(server, this.introduction()?, &script, limit.min(PROOF_LIMIT));
+            let same = answer.is_ok_and(|answer| answer == reply);
             let proof = if same { Proof::Given } else { Proof::Failed(failed.saturating_add(1)) };
-            Some(Known { socket: socket.to_owned(), pid, proof })
+            Some(Known { socket, pid, proof })
         };
-        let Ok(Some(known)) = tokio::time::timeout(limit.min(PROOF_LIMIT), talk).await else { return };
+        let Some(Some(known)) = apart(talk).await else { return };
         if known.proof == Proof::Failed(TRIES_MAX) {
             tracing::info!(
                 pid = known.pid,
@@ -118,11 +129,28 @@ impl Direct {
     }
 }
 
-/// Connects, and sees which process listens.
-async fn reach(socket: &Path) -> Option<(UnixStream, i32)> {
-    let server = UnixStream::connect(socket).await.ok()?;
-    let pid = server.peer_cred().ok()?.pid()?;
+/// Does it in a thread of its own: an exchange goes back and forth, and would have to wait each time until the loop has done something else.
+async fn apart<T: Send + 'static>(talk: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(talk).await.ok()
+}
+
+/// Connects, and sees which process listens. A server that takes nobody in at once is not waited for.
+#[cfg(target_os = "linux")]
+fn reach(socket: &Path) -> Option<(UnixStream, i32)> {
+    use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let server = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    net::connect(&server, &SocketAddrUnix::new(socket).ok()?).ok()?;
+    let pid = net::sockopt::socket_peercred(&server).ok()?.pid.as_raw_nonzero().get();
+    let server = UnixStream::from(server);
+    server.set_nonblocking(false).ok()?;
     Some((server, pid))
+}
+
+/// Who listens is not told in the same way everywhere: there `tmux` is run.
+#[cfg(not(target_os = "linux"))]
+fn reach(_socket: &Path) -> Option<(UnixStream, i32)> {
+    None
 }
 
 #[cfg(test)]
@@ -142,9 +170,11 @@ mod tests {
             for answer in answers {
                 let Ok((mut connection, _)) = listener.accept() else { return };
                 // Who only looks which process listens says nothing.
-                if connection.read(&mut [0; 65536]).is_ok_and(|length| length > 0) {
-                    let _ = to.send(());
+                while connection.read(&mut [0; 65536]).is_ok_and(|length| length == 0) {
+                    let Ok((next, _)) = listener.accept() else { return };
+                    connection = next;
                 }
+                let _ = to.send(());
                 let _ = connection.write_all(&answer);
                 let _ = connection.shutdown(std::net::Shutdown::Write);
                 let _ = connection.read_to_end(&mut Vec::new());
@@ -167,6 +197,18 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
+    /// Who listens in these tests is this very process.
+    fn meet(direct: &Direct, version: &str) {
+        direct.met(std::process::id().cast_signed(), Version::parse(version).unwrap());
+    }
+
+    fn wanted() -> Direct {
+        let direct = Direct::default();
+        direct.want(true);
+        meet(&direct, "3.3a");
+        direct
+    }
+
     fn script() -> Script {
         Script::reading(&["display-message -p x".to_owned()])
     }
@@ -178,8 +220,7 @@ mod tests {
         let odd =
             vec![Vec::new(), vec![0xff; 64], heard(12, &[]), says("y\n"), heard(203, &[0; 4]), says("x\n")];
         let came = server(&socket, odd);
-        let direct = Direct::default();
-        direct.want(true);
+        let direct = wanted();
         for _ in 0..20 {
             direct.prove(&socket, &script(), &reply("x\n"), LIMIT).await;
             assert!(direct.ask(&socket, &script(), LIMIT).await.is_none(), "not proven");
@@ -201,6 +242,12 @@ mod tests {
         direct.prove(&socket, &script(), &reply("x\n"), LIMIT).await;
         assert_eq!(came.try_iter().count(), 0, "nobody wants it");
         direct.want(true);
+        for version in ["3.1c", "3.7", "4.0"] {
+            meet(&direct, version);
+            direct.prove(&socket, &script(), &reply("x\n"), LIMIT).await;
+        }
+        assert_eq!(came.try_iter().count(), 0, "what these would make of it is not known");
+        meet(&direct, "3.3a");
         let failed = Reply { code: Some(1), ..reply("x\n") };
         direct.prove(&socket, &script(), &failed, LIMIT).await;
         direct.prove(&socket, &Script::acting(&[]), &reply("x\n"), LIMIT).await;
@@ -218,8 +265,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("s");
         let _came = server(&socket, vec![says("x\n")]);
-        let direct = Direct::default();
-        direct.want(true);
+        let direct = wanted();
         direct.prove(&socket, &script(), &reply("x\n"), LIMIT).await;
         std::fs::remove_file(&socket).unwrap();
         let _silent = UnixListener::bind(&socket).unwrap();

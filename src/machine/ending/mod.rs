@@ -11,6 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::Signal;
+use super::processes::Found;
 use crate::model::{ProcessId, Why};
 
 #[cfg(target_os = "linux")]
@@ -35,6 +36,12 @@ pub const HERE: Here = Polling;
 pub trait Ending: Copy + Send + Sync + 'static {
     /// Waits until the process has ended. One that has ended, but is not collected yet, has ended.
     fn end_of(&self, id: ProcessId) -> impl Future<Output = ()> + Send;
+
+    /// Where the process with this pid stands, if it lives, it and its parent are waited for, and that alone proves it: cheaper than looking. `None`
+    /// says nothing.
+    fn living(&self, _pid: i32) -> Option<Found> {
+        None
+    }
 
     /// Those that are not known to have ended.
     fn left_of(&self, ids: &[ProcessId]) -> Vec<ProcessId>;

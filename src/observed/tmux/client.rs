@@ -24,9 +24,9 @@ impl<M: Machine> Tmux<M> {
         self.machine.socket_path(&self.socket)
     }
 
-    /// A server of this version has answered: the machine may keep a client of it.
-    pub fn may_join(&self, version: Version) {
-        self.machine.may_join(&self.socket, version, self.timeout);
+    /// The server with this pid, of this version, has answered.
+    pub fn met(&self, server: i32, version: Version) {
+        self.machine.met(&self.socket, server, version, self.timeout);
     }
 
     /// Runs a script. Founds the server if there is none: then `start-server` is what its process list entry says for ever.

@@ -38,7 +38,7 @@ use crate::machine::Disk;
 use crate::model::{Name, Seen};
 
 /// Everything that the files of a town say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TownFiles {
     /// The town.
     pub root: TownRoot,
