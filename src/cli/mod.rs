@@ -145,10 +145,7 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(dispatch(cli));
-    // A server that does not answer is not waited for.
-    runtime.shutdown_background();
-    exit.into()
+    runtime.block_on(dispatch(cli)).into()
 }
 
 async fn dispatch(cli: Cli) -> Exit {

@@ -1,10 +1,11 @@
 //! One exchange: says who it is, hands over a script, and gathers what the server writes until it says that the script is over.
 
 use std::ffi::OsStr;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::message::{BODY_MAX, Inbox, Said, Say, say};
 use crate::machine::tmux::{IDENTITY, NOT_FOR_A_SERVER, OUTPUT_SIZE_MAX, Reply, Script, TmuxError};
@@ -42,17 +43,16 @@ pub fn introduction() -> Vec<u8> {
     said
 }
 
-/// Has a script carried out, and waits for that no longer than `limit`.
+/// Has a script carried out, through a connection that does not block.
 ///
 /// # Errors
-/// The connection broke, the answer made no sense, or did not come in time: then it is not known whether the script was carried out.
-pub fn exchange(
-    server: UnixStream,
+/// The connection broke, or the answer made no sense: then it is not known whether the script was carried out.
+pub async fn exchange(
+    mut server: UnixStream,
     introduction: &[u8],
     script: &Script,
-    limit: Duration,
 ) -> Result<Reply, TmuxError> {
-    let mut server = Timed { server, until: Instant::now() + limit, limit };
+    let lost = |_| TmuxError::Lost;
     let mut first = introduction.to_vec();
     let words = script.arguments();
     let count = i32::try_from(words.len()).unwrap_or_default().to_ne_bytes();
@@ -60,7 +60,9 @@ pub fn exchange(
     if !say(Say::Command, &[&count, &words], &mut first) {
         return Err(TmuxError::Lost);
     }
-    server.write(&first)?;
+    // At once, before anybody else has his turn: the server reads it while gtctl does something else.
+    server.write_all(&first).map_err(lost)?;
+    let mut server = tokio::net::UnixStream::from_std(server).map_err(lost)?;
 
     let (mut inbox, mut piece) = (Inbox::default(), vec![0; PIECE]);
     let mut output = Output::default();
@@ -82,52 +84,16 @@ pub fn exchange(
                 Said::Exit { code, reason } => {
                     let _ = say(Say::Exiting, &[], &mut answer);
                     // Nothing depends on whether it hears that.
-                    let _ = server.write(&answer);
+                    let _ = server.write_all(&answer).await;
                     return output.into_reply(code, &reason);
                 }
                 Said::Other => {}
             }
         }
-        server.write(&answer)?;
-        match server.read(&mut piece)? {
+        server.write_all(&answer).await.map_err(lost)?;
+        match server.read(&mut piece).await.map_err(lost)? {
             0 => return Err(TmuxError::Lost),
             length => inbox.add(piece.get(..length).unwrap_or_default()),
-        }
-    }
-}
-
-/// A connection with a deadline.
-struct Timed {
-    server: UnixStream,
-    until: Instant,
-    limit: Duration,
-}
-
-impl Timed {
-    /// What is left of the time; at least a moment, for no time at all would be for ever.
-    fn left(&self) -> Option<Duration> {
-        Some(self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
-    }
-
-    fn failed(&self, error: &std::io::Error) -> TmuxError {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => TmuxError::Timeout(self.limit),
-            _ => TmuxError::Lost,
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), TmuxError> {
-        let written = self.server.set_write_timeout(self.left()).and_then(|()| self.server.write_all(bytes));
-        written.map_err(|error| self.failed(&error))
-    }
-
-    fn read(&mut self, piece: &mut [u8]) -> Result<usize, TmuxError> {
-        loop {
-            let read = self.server.set_read_timeout(self.left()).and_then(|()| self.server.read(piece));
-            match read {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read.map_err(|error| self.failed(&error)),
-            }
         }
     }
 }

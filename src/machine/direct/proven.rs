@@ -79,15 +79,17 @@ impl Direct {
         script: &Script,
         limit: Duration,
     ) -> Option<Result<Reply, TmuxError>> {
-        self.introduction()?;
+        let introduction = self.introduction()?;
         let proven = self.known().clone();
         let proven = proven.filter(|known| known.proof == Proof::Given && known.socket == socket)?.pid;
-        let (this, socket, script) = (self.clone(), socket.to_owned(), script.clone());
-        let talk = move || {
-            let server = reach(&socket).filter(|(_, pid)| *pid == proven).map(|(server, _)| server)?;
-            Some(exchange(server, this.introduction()?, &script, limit))
+        let server = reach(socket).filter(|(_, pid)| *pid == proven).map(|(server, _)| server);
+        let answer = match server {
+            Some(server) => {
+                let talk = tokio::time::timeout(limit, exchange(server, introduction, script)).await;
+                Some(talk.unwrap_or(Err(TmuxError::Timeout(limit))))
+            }
+            None => None,
         };
-        let answer = apart(talk).await.unwrap_or(Some(Err(TmuxError::Lost)));
         if answer.as_ref().is_none_or(|answer| answer.is_err()) {
             // Whoever is there now is to prove itself anew.
             *self.known() = None;
@@ -97,24 +99,23 @@ impl Direct {
 
     /// Has the server at a socket answer what `tmux` was just told `reply` to. It must be a script that changes nothing.
     pub async fn prove(&self, socket: &Path, script: &Script, reply: &Reply, limit: Duration) {
-        if self.introduction().is_none() || reply.code != Some(0) || !script.only_reads() {
+        let Some(introduction) = self.introduction() else { return };
+        if reply.code != Some(0) || !script.only_reads() {
             return;
         }
-        let (this, socket, script, reply) = (self.clone(), socket.to_owned(), script.clone(), reply.clone());
-        let talk = move || {
-            let (server, pid) = reach(&socket).filter(|(_, pid)| *this.borne() == Some(*pid))?;
-            let failed =
-                match this.known().as_ref().filter(|known| known.socket == socket && known.pid == pid) {
-                    None => 0,
-                    Some(Known { proof: Proof::Failed(times), .. }) if *times < TRIES_MAX => *times,
-                    Some(_) => return None,
-                };
-            let answer = exchange(server, this.introduction()?, &script, limit.min(PROOF_LIMIT));
-            let same = answer.is_ok_and(|answer| answer == reply);
-            let proof = if same { Proof::Given } else { Proof::Failed(failed.saturating_add(1)) };
-            Some(Known { socket, pid, proof })
+        let borne = *self.borne();
+        let Some((server, pid)) = reach(socket).filter(|(_, pid)| borne == Some(*pid)) else { return };
+        let known = self.known().clone().filter(|known| known.socket == socket && known.pid == pid);
+        let failed = match known.map(|known| known.proof) {
+            None => 0,
+            Some(Proof::Failed(times)) if times < TRIES_MAX => times,
+            Some(Proof::Failed(_) | Proof::Given) => return,
         };
-        let Some(Some(known)) = apart(talk).await else { return };
+        let talk = exchange(server, introduction, script);
+        let Ok(answer) = tokio::time::timeout(limit.min(PROOF_LIMIT), talk).await else { return };
+        let same = answer.is_ok_and(|answer| answer == *reply);
+        let proof = if same { Proof::Given } else { Proof::Failed(failed.saturating_add(1)) };
+        let known = Known { socket: socket.to_owned(), pid, proof };
         if known.proof == Proof::Failed(TRIES_MAX) {
             tracing::info!(
                 pid = known.pid,
@@ -129,11 +130,6 @@ impl Direct {
     }
 }
 
-/// Does it in a thread of its own: an exchange goes back and forth, and would have to wait each time until the loop has done something else.
-async fn apart<T: Send + 'static>(talk: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(talk).await.ok()
-}
-
 /// Connects, and sees which process listens. A server that takes nobody in at once is not waited for.
 #[cfg(target_os = "linux")]
 fn reach(socket: &Path) -> Option<(UnixStream, i32)> {
@@ -142,9 +138,7 @@ fn reach(socket: &Path) -> Option<(UnixStream, i32)> {
     let server = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
     net::connect(&server, &SocketAddrUnix::new(socket).ok()?).ok()?;
     let pid = net::sockopt::socket_peercred(&server).ok()?.pid.as_raw_nonzero().get();
-    let server = UnixStream::from(server);
-    server.set_nonblocking(false).ok()?;
-    Some((server, pid))
+    Some((UnixStream::from(server), pid))
 }
 
 /// Who listens is not told in the same way everywhere: there `tmux` is run.
