@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::proc::{Life, processes_of};
-use common::{Fake, RunningController, TestTown};
+use common::{Fake, TestTown};
 use gtctl::machine::{Machine, Socket, ThisMachine, VERSION_MIN, VERSION_OF_SAFE_CONTROL, Version};
 use gtctl::model::TownId;
 use gtctl::observed::host::Host;
 use gtctl::observed::{LastWords, Look, Wants};
-use rustix::process::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
 const SCRIBE: &str = "sessions/scribe";
@@ -38,18 +37,6 @@ fn made_for_clients(town: &TestTown) -> usize {
     listed.lines().filter(|name| name.starts_with("gtctl-controller-")).count()
 }
 
-/// Has the controller make a pass; what asks about it runs no tmux.
-fn pass(town: &TestTown, controller: &RunningController<'_>) {
-    let count = || {
-        let ran = town.gtctl(&["controller", "status", "-o", "json"]);
-        let status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("its status is JSON");
-        status["controller"]["passes"].as_u64().expect("it counts its passes")
-    };
-    let before = count();
-    controller.signal(Signal::HUP);
-    town.wait_until("a pass", SOON, || count() > before);
-}
-
 fn wait_for_a_client(town: &TestTown) -> Life {
     town.wait_until("a client is attached", SOON, || {
         clients(town).len() == 1
@@ -67,11 +54,11 @@ fn with_a_client_a_pass_runs_no_program_and_sees_and_does_the_same() {
     wait_for_a_client(&town);
     town.wait_until("it is asked", SOON, || {
         shim.forget();
-        pass(&town, &controller);
+        controller.pass_unseen_by_tmux();
         shim.calls().is_empty()
     });
     for _ in 0..5 {
-        pass(&town, &controller);
+        controller.pass_unseen_by_tmux();
     }
     assert_eq!(shim.calls().len(), 0, "{:#?}", shim.calls());
     let first = town.life(SCRIBE);

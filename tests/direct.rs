@@ -1,14 +1,13 @@
 //! Speaking to tmux's server without `tmux`: the same answers, no program, and nothing that rests on it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Fake, RunningController, SOON, TestTown};
+use common::{Fake, SOON, TestTown};
 use gtctl::machine::{Machine, Reply, Script, Socket, ThisMachine, TmuxError, VERSION_MIN};
-use rustix::process::Signal;
 
 const SCRIBE: &str = "sessions/scribe";
 const LIMIT: Duration = Duration::from_secs(20);
@@ -28,20 +27,26 @@ fn counting() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A machine that has asked this town's server both ways, and speaks to it directly.
-async fn direct(town: &TestTown) -> (ThisMachine, Socket) {
-    let (machine, socket) = (ThisMachine::new(), Socket::Path(town.socket_file()));
-    machine.speak_directly(true);
+/// Asks the server of a town both ways, until it is asked directly alone.
+async fn prove(machine: &ThisMachine, town: &TestTown) {
+    let socket = Socket::Path(town.socket_file());
     machine.met(&socket, town.server().pid, VERSION_MIN, LIMIT);
-    loop {
-        // Two programs: `tmux` for the answer, and none for the proof; then none.
-        machine.tmux(&socket, &question(), LIMIT).await.unwrap();
+    for _ in 0..10 {
         let before = machine.programs_run();
         machine.tmux(&socket, &question(), LIMIT).await.unwrap();
         if machine.programs_run() == before {
-            return (machine, socket);
+            return;
         }
     }
+    panic!("it is not asked directly");
+}
+
+/// A machine that speaks to this town's server directly.
+async fn direct(town: &TestTown) -> (ThisMachine, Socket) {
+    let machine = ThisMachine::new();
+    machine.speak_directly(true);
+    prove(&machine, town).await;
+    (machine, Socket::Path(town.socket_file()))
 }
 
 #[test]
@@ -114,11 +119,11 @@ fn what_is_started_directly_has_the_environment_that_tmux_would_give_it() {
         for (name, machine) in [("one", &machine), ("two", &plain)] {
             let target = environment(name);
             let window = Script::acting(&[format!(
-                "new-window -t '{target}' -c / -e MINE=1 -- sh -c 'env | sort; exec cat'"
+                "new-window -t '{target}' -c / -e MINE=1 -- sh -c 'env | sort; echo told-all; exec cat'"
             )]);
             machine.tmux(&socket, &window, LIMIT).await.unwrap();
             let shown = || town.tmux(&["capture-pane", "-p", "-S", "-200", "-J", "-t", &target]).stdout;
-            town.wait_until("it has told", SOON, || shown().contains("MINE=1") && shown().contains("USER"));
+            town.wait_until("it has told", SOON, || shown().contains("told-all"));
             let lines = |text: String| {
                 let of_one_pane = |line: &&str| !line.starts_with("TMUX") && !line.trim().is_empty();
                 text.lines().filter(of_one_pane).map(str::to_owned).collect::<Vec<_>>()
@@ -126,7 +131,9 @@ fn what_is_started_directly_has_the_environment_that_tmux_would_give_it() {
             told.push(lines(shown()));
         }
         assert_eq!(told[0], told[1]);
-        assert!(told[0].iter().any(|line| line.starts_with("PATH=")), "{told:?}");
+        for variable in ["PATH=", "MINE=1"] {
+            assert!(told[0].iter().any(|line| line.starts_with(variable)), "{variable} in {told:?}");
+        }
     });
 }
 
@@ -148,19 +155,8 @@ fn a_server_that_was_replaced_proves_itself_anew_and_one_that_is_gone_is_told_of
         let answer = machine.tmux(&socket, &question(), LIMIT).await.unwrap();
         assert!(answer.stdout.contains(&town.server().pid.to_string()), "{answer:?}");
         assert_ne!(machine.programs_run(), before, "tmux was run for the other one");
+        prove(&machine, &town).await;
     });
-}
-
-/// Has the controller make a pass; what asks about it runs no tmux.
-fn pass(town: &TestTown, controller: &RunningController<'_>) {
-    let count = || {
-        let ran = town.gtctl(&["controller", "status", "-o", "json"]);
-        let status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("its status is JSON");
-        status["controller"]["passes"].as_u64().expect("it counts its passes")
-    };
-    let before = count();
-    controller.signal(Signal::HUP);
-    town.wait_until("a pass", SOON, || count() > before);
 }
 
 #[test]
@@ -172,11 +168,11 @@ fn a_controller_runs_no_program_to_look_nor_to_start_an_agent_again() {
     town.wait_settled(&[SCRIBE]);
     town.wait_until("it is asked directly", SOON, || {
         shim.forget();
-        pass(&town, &controller);
+        controller.pass_unseen_by_tmux();
         shim.calls().is_empty()
     });
     for _ in 0..5 {
-        pass(&town, &controller);
+        controller.pass_unseen_by_tmux();
     }
     let first = town.life(SCRIBE);
     first.kill();
@@ -188,13 +184,13 @@ fn a_controller_runs_no_program_to_look_nor_to_start_an_agent_again() {
     // An edit switches it off, and on again.
     town.set("controller", "direct = false");
     town.gtctl(&["controller", "reload"]).exits(0);
-    pass(&town, &controller);
+    controller.pass_unseen_by_tmux();
     assert!(!shim.calls().is_empty(), "tmux is run");
     town.set("controller", "direct = true");
     town.gtctl(&["controller", "reload"]).exits(0);
     town.wait_until("it is asked directly again", SOON, || {
         shim.forget();
-        pass(&town, &controller);
+        controller.pass_unseen_by_tmux();
         shim.calls().is_empty()
     });
 }

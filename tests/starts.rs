@@ -467,6 +467,12 @@ fn claude_is_shown_the_hooks_that_gt_keeps_above_its_directory() {
     let argv = town.life("a/refinery").argv();
     assert!(!argv.contains(&"--settings".to_owned()), "{argv:?}");
     assert!(argv.last().unwrap().contains("Run `gt prime` to"), "{argv:?}");
+    // A file where the directory should be is no answer.
+    fs::remove_dir_all(town.path("a/witness/.claude")).unwrap();
+    town.file("a/witness/.claude", "");
+    town.plan().assert_held("a/witness", "layer-unreadable");
+    town.gtctl(&["why", "a/witness"]).says("a/witness/.claude/settings.json");
+    fs::remove_file(town.path("a/witness/.claude")).unwrap();
     // What town.toml spells out is spelled out.
     town.set("roles.witness", &format!("command = {}", town.command(&Fake::Ok)));
     assert_eq!(object(&town, "a/witness")["command"], json!(fake));

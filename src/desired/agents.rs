@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::model::{Address, Origin, Period, Ready, Seen};
+use crate::model::{Address, Period, Ready, Seen};
 use crate::town::files::TownFiles;
 use crate::town::files::agents::{AGENTS_JSON, CustomAgent, SESSION_ID_ENV, SETTINGS_JSON};
 use crate::town::files::town_toml::{PromptMode, TownToml};
 
 use super::choice::layers;
-use super::holds::{Hold, HoldKind};
+use super::holds::Hold;
 
 /// A built-in kind.
 pub struct Kind {
@@ -163,8 +163,6 @@ pub fn default() -> Agent {
 
 /// The kind of this name that gt's files define.
 fn of_gt<'a>(files: &'a TownFiles, address: &Address, name: &str) -> Result<Option<&'a CustomAgent>, Hold> {
-    let unread =
-        |why: &crate::model::Why, file| Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file));
     for (layer, file) in layers(&files.starts, address, SETTINGS_JSON) {
         match &layer.settings {
             Seen::Known(settings) => {
@@ -172,7 +170,7 @@ fn of_gt<'a>(files: &'a TownFiles, address: &Address, name: &str) -> Result<Opti
                     return Ok(Some(custom));
                 }
             }
-            Seen::Unknown(why) => return Err(unread(why, file)),
+            Seen::Unknown(why) => return Err(Hold::unread(why, file)),
         }
     }
     for (layer, file) in layers(&files.starts, address, AGENTS_JSON) {
@@ -182,7 +180,7 @@ fn of_gt<'a>(files: &'a TownFiles, address: &Address, name: &str) -> Result<Opti
                     return Ok(Some(custom));
                 }
             }
-            Seen::Unknown(why) => return Err(unread(why, file)),
+            Seen::Unknown(why) => return Err(Hold::unread(why, file)),
         }
     }
     Ok(None)

@@ -1,11 +1,11 @@
 //! Which kind of agent an object runs, and who says so: what `town.toml` says of the object, its `defaults`, then gt's settings, in gt's order.
 
-use crate::model::{Address, Origin, Position};
+use crate::model::{Address, Position};
 use crate::town::files::agents::{AgentSettings, CustomAgent, Layer, SETTINGS_JSON, path_of};
 use crate::town::files::town_toml::TownToml;
 use crate::town::files::{Starts, TownFiles};
 
-use super::holds::{Hold, HoldKind};
+use super::holds::Hold;
 
 /// The kind where nobody says anything, as in gt.
 pub const DEFAULT: &str = "claude";
@@ -98,7 +98,7 @@ fn first<'a, T>(
                 }
             }
             crate::model::Seen::Unknown(why) => {
-                return Err(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file)));
+                return Err(Hold::unread(why, file));
             }
         }
     }

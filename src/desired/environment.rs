@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::agents;
 use super::choice;
-use super::holds::{Hold, HoldKind};
-use crate::model::{Address, Origin, Seen, Why};
+use super::holds::Hold;
+use crate::model::{Address, Seen};
 use crate::town::files::town_toml::Naming;
 use crate::town::files::{ACCOUNTS_JSON, TownFiles};
 
@@ -64,7 +64,7 @@ pub fn account(files: &TownFiles, address: &Address, env: &mut BTreeMap<String, 
             env.extend(directory.iter().map(|path| (ACCOUNT.to_owned(), path.display().to_string())));
             None
         }
-        Seen::Unknown(why) => Some(unread(why, ACCOUNTS_JSON)),
+        Seen::Unknown(why) => Some(Hold::unread(why, ACCOUNTS_JSON)),
     }
 }
 
@@ -75,7 +75,7 @@ fn database(files: &TownFiles, env: &mut BTreeMap<String, String>) -> Option<Hol
         Some((_, Seen::Known(endpoint))) => (Some(endpoint.port.to_string()), endpoint.host.clone(), true),
         // gt's own variable is in `mayor/daemon.json`, and `bd` does not know it.
         None => (env.get(DATABASE_PORT).cloned(), None, false),
-        Some((file, Seen::Unknown(why))) => return Some(unread(why, file)),
+        Some((file, Seen::Unknown(why))) => return Some(Hold::unread(why, *file)),
     };
     let ports = [DATABASE_PORT, "BEADS_DOLT_SERVER_PORT", "BEADS_DOLT_PORT"].map(|name| (name, &port));
     let hosts = ["GT_DOLT_HOST", "BEADS_DOLT_SERVER_HOST"].map(|name| (name, &host));
@@ -87,10 +87,6 @@ fn database(files: &TownFiles, env: &mut BTreeMap<String, String>) -> Option<Hol
         }
     }
     None
-}
-
-fn unread(why: &Why, file: &str) -> Hold {
-    Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned()))
 }
 
 /// The number of a polecat among those of its rig, by which agents that run side by side keep apart what they open, ports say.

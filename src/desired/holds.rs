@@ -52,6 +52,11 @@ impl Hold {
         Self { kind, origin, note: None, until: None }
     }
 
+    /// That a file which would decide cannot be read.
+    pub fn unread(why: &Why, file: impl Into<String>) -> Self {
+        Self::new(HoldKind::Unreadable(why.clone()), Origin::File(file.into()))
+    }
+
     /// Whether it still holds at that moment.
     pub fn is_active(&self, at: Timestamp) -> bool {
         self.until.is_none_or(|until| at < until)
@@ -133,9 +138,7 @@ fn push_stop(stop: &Seen<Option<Stop>>, file: &str, holds: &mut Vec<Hold>) {
             hold.note = stop.reason.as_deref().map(note);
             holds.push(hold);
         }
-        Seen::Unknown(why) => {
-            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file.to_owned())))
-        }
+        Seen::Unknown(why) => holds.push(Hold::unread(why, file)),
     }
 }
 
@@ -201,7 +204,7 @@ fn wisp(files: &TownFiles, rig: &Name, holds: &mut Vec<Hold>) {
     let wisp = match files.wisps.get(rig) {
         None | Some(Seen::Known(None)) => return,
         Some(Seen::Unknown(why)) => {
-            holds.push(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(file)));
+            holds.push(Hold::unread(why, file));
             return;
         }
         Some(Seen::Known(Some(wisp))) => wisp,

@@ -10,7 +10,7 @@ use super::graph::{AgentChoice, Poke, Recipe, Watch};
 use super::holds::{Hold, HoldKind};
 use super::role_files::RoleSays;
 use super::words;
-use crate::model::{Address, Origin, Period, Why, excerpt};
+use crate::model::{Address, Origin, Period, Seen, Why, excerpt};
 use crate::town::files::TownFiles;
 use crate::town::files::hooks::claude_settings;
 use crate::town::files::town_toml::{RoleTable, TownToml};
@@ -240,9 +240,9 @@ fn kind<'a>(
     };
     match found {
         Ok(mut agent) => {
-            with_hooks(files, address, &mut agent);
+            let hold = with_hooks(files, address, &mut agent);
             let choice = AgentChoice { name: choice.name.to_owned(), origin };
-            Ok(Chosen { agent, choice: Some(choice), hold: None })
+            Ok(Chosen { agent, choice: Some(choice), hold })
         }
         Err(NoAgent::Unread(hold)) => Ok(held(hold)),
         Err(NoAgent::Unknown) => match choice.by {
@@ -256,20 +256,25 @@ fn kind<'a>(
     }
 }
 
-/// Shows claude the settings that the members of its role share: gt's hooks are in them. Without them nothing tells it what gt knows.
-fn with_hooks(files: &TownFiles, address: &Address, agent: &mut Agent) {
-    let Some(rig) = address.rig().filter(|_| agent.is_claude && files.workspace) else { return };
-    let Some(settings) = claude_settings(rig, address.role()) else { return };
+/// Shows claude the settings that the members of its role share: gt's hooks are in them. Without them nothing tells it what gt knows. A hold, if it cannot
+/// be seen whether they are there.
+fn with_hooks(files: &TownFiles, address: &Address, agent: &mut Agent) -> Option<Hold> {
+    let rig = address.rig().filter(|_| agent.is_claude && files.workspace)?;
+    let settings = claude_settings(rig, address.role())?;
     if agent.command.iter().any(|word| word == "--settings") {
-        return;
+        return None;
     }
-    let layer = files.starts.rigs.get(rig);
-    let there = layer.is_some_and(|layer| layer.claude_settings.contains(&address.role()));
+    let there = match files.starts.rigs.get(rig).map(|layer| &layer.claude_settings) {
+        Some(Seen::Known(roles)) => roles.contains(&address.role()),
+        Some(Seen::Unknown(why)) => return Some(Hold::unread(why, settings)),
+        None => false,
+    };
     agent.hooks = there;
     if there {
         agent.command.push("--settings".to_owned());
         agent.command.push(files.root.path().join(settings).display().to_string());
     }
+    None
 }
 
 /// Where gt starts each role; several where it has several layouts.

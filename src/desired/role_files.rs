@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::choice::{self, layers};
 use super::graph::Desired;
-use super::holds::{self, Hold, HoldKind};
+use super::holds::{self, Hold};
 use super::names::DEFAULT_PREFIX;
 use crate::model::{Address, Origin, Seen};
 use crate::town::diagnostic::Diagnostic;
@@ -50,7 +50,7 @@ impl RoleSays {
     pub fn unread(&self, files: &TownFiles) -> Option<Hold> {
         self.files(files).find_map(|(file, path)| match file {
             Seen::Known(_) => None,
-            Seen::Unknown(why) => Some(Hold::new(HoldKind::Unreadable(why.clone()), Origin::File(path))),
+            Seen::Unknown(why) => Some(Hold::unread(why, path)),
         })
     }
 

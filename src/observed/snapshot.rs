@@ -45,7 +45,7 @@ pub struct Wants {
     pub activity: BTreeSet<Address>,
 }
 
-/// Of whom last words are asked for. Each question is one more run of tmux, and somebody waits for the successor.
+/// Of whom last words are asked for. Each is one more question to tmux, and somebody waits for the successor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LastWords {
     /// Of all that have ended.

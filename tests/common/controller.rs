@@ -111,6 +111,19 @@ impl RunningController<'_> {
         status["controller"]["passes"].as_u64()
     }
 
+    /// Makes it look once, and sees that without running tmux.
+    #[track_caller]
+    pub fn pass_unseen_by_tmux(&self) {
+        let count = || {
+            let ran = self.town.gtctl(&["controller", "status", "-o", "json"]);
+            let status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("its status is JSON");
+            status["controller"]["passes"].as_u64().expect("it counts its passes")
+        };
+        let before = count();
+        self.signal(Signal::HUP);
+        self.town.wait_until("a pass is made", PASS_DEADLINE, || count() > before);
+    }
+
     /// Makes it look so many times, each time when the last is done.
     #[track_caller]
     pub fn passes(&self, count: usize) {

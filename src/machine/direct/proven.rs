@@ -23,14 +23,11 @@ pub struct Direct(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     wanted: AtomicBool,
-    introduction: OnceLock<Introduction>,
+    introduction: OnceLock<Vec<u8>>,
     /// The server that was last seen to be of a version that bears it.
     borne: Mutex<Option<i32>>,
     known: Mutex<Option<Known>>,
 }
-
-#[derive(Debug)]
-struct Introduction(Vec<u8>);
 
 /// A server, and how far it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +63,7 @@ impl Direct {
 
     fn introduction(&self) -> Option<&[u8]> {
         let wanted = self.0.wanted.load(Ordering::Relaxed);
-        wanted.then(|| self.0.introduction.get_or_init(|| Introduction(introduction())).0.as_slice())
+        wanted.then(|| self.0.introduction.get_or_init(introduction).as_slice())
     }
 
     /// Asks the server at a socket; `None` if it may not be asked directly, cannot be reached, or is not the one that was proven.

@@ -101,7 +101,7 @@ pub struct Layer {
     /// `roles/<role>.toml`, of those that are there, by role.
     pub roles: BTreeMap<&'static str, Seen<RoleFile>>,
     /// The roles whose members share settings of claude; none of the town's own, who have theirs in their directories.
-    pub claude_settings: BTreeSet<Role>,
+    pub claude_settings: Seen<BTreeSet<Role>>,
     /// Which of its files are there, readable or not, by their paths in the town.
     pub there: Vec<String>,
 }
@@ -112,7 +112,7 @@ impl Default for Layer {
             settings: Seen::Known(AgentSettings::default()),
             kinds: Seen::Known(None),
             roles: BTreeMap::new(),
-            claude_settings: BTreeSet::new(),
+            claude_settings: Seen::Known(BTreeSet::new()),
             there: Vec::new(),
         }
     }
@@ -179,7 +179,8 @@ pub fn read_layer(disk: &dyn Disk, root: &Path, rig: Option<&Name>) -> (Layer, V
         there.push(path);
         roles.insert(*role, file);
     }
-    let claude_settings = rig.map(|rig| hooks::read_claude_settings(disk, root, rig)).unwrap_or_default();
+    let claude_settings =
+        rig.map_or(Seen::Known(BTreeSet::new()), |rig| hooks::read_claude_settings(disk, root, rig));
     (Layer { settings, kinds, roles, claude_settings, there }, warnings)
 }
 

@@ -32,10 +32,10 @@ pub struct Endpoint {
 }
 
 /// A file that may say where it listens: which it is, and what it says, if it is there and says anything.
-pub type Said = (&'static str, Seen<Option<Option<Endpoint>>>);
+pub type Speaker = (&'static str, Seen<Option<Option<Endpoint>>>);
 
 /// Reads both files, the nearest first.
-pub fn read_endpoints(disk: &dyn Disk, root: &Path, warnings: &mut Vec<Diagnostic>) -> [Said; 2] {
+pub fn read_endpoints(disk: &dyn Disk, root: &Path, warnings: &mut Vec<Diagnostic>) -> [Speaker; 2] {
     [
         (TOWN_JSON, lenient::read(disk, root, TOWN_JSON, warnings, of_town_json)),
         (DOLT_CONFIG, lenient::read(disk, root, DOLT_CONFIG, warnings, of_config)),

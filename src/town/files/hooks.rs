@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::machine::Disk;
-use crate::model::{Name, Role};
+use crate::model::{Name, Role, Seen};
 
 /// Where the members of a role share the settings of claude, relative to the town. gt keeps them above the directories that the agents
 /// work in, so that they are in nobody's repository; claude looks in its own directory alone, and must be told.
@@ -17,9 +17,16 @@ pub fn claude_settings(rig: &Name, role: Role) -> Option<String> {
     Some(format!("{rig}/{directory}/.claude/settings.json"))
 }
 
-/// The roles of a rig that have such settings. What is wrong with them claude itself says.
-pub fn read_claude_settings(disk: &dyn Disk, root: &Path, rig: &Name) -> BTreeSet<Role> {
-    let roles = [Role::Witness, Role::Refinery, Role::Crew, Role::Polecat];
-    let there = |path: String| disk.is_there(root, &path).unwrap_or(false);
-    roles.into_iter().filter(|role| claude_settings(rig, *role).is_some_and(there)).collect()
+/// The roles of a rig that have such settings; unknown if that cannot be seen of one. What is wrong with a file that is there claude itself says.
+pub fn read_claude_settings(disk: &dyn Disk, root: &Path, rig: &Name) -> Seen<BTreeSet<Role>> {
+    let mut found = BTreeSet::new();
+    for role in [Role::Witness, Role::Refinery, Role::Crew, Role::Polecat] {
+        let Some(path) = claude_settings(rig, role) else { continue };
+        match disk.is_there(root, &path) {
+            Ok(false) => {}
+            Ok(true) => drop(found.insert(role)),
+            Err(error) => return Seen::unknown(format!("{path}: {error}")),
+        }
+    }
+    Seen::Known(found)
 }
